@@ -1,0 +1,60 @@
+package ping
+
+import (
+	"fmt"
+	"time"
+)
+
+// Clock says which clocks measured a [Reply].
+type Clock uint8
+
+const (
+	// ClockUser: both instants were read by this program, so the RTT contains the time the program took
+	// to get round to reading the reply. It stands in where the kernel gave no stamp (other systems than
+	// Linux), and where the wall clock was stepped between the two.
+	ClockUser Clock = iota
+	// ClockKernel: the kernel stamped the reply's arrival; the program read its clock on the line before the
+	// system call that sent the request.
+	ClockKernel
+)
+
+// String returns "user" or "kernel".
+func (c Clock) String() string {
+	switch c {
+	case ClockUser:
+		return "user"
+	case ClockKernel:
+		return "kernel"
+	}
+	return fmt.Sprintf("Clock(%d)", uint8(c))
+}
+
+// MarshalText returns the clock's name.
+func (c Clock) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// A stamp is one instant on both clocks, in nanoseconds: the wall clock's, in which the kernel stamps packets
+// and which may be stepped, and the monotonic one's, from an epoch that a conn chose.
+type stamp struct{ wall, mono int64 }
+
+func stampOf(t, epoch time.Time) stamp {
+	return stamp{wall: t.UnixNano(), mono: int64(t.Sub(epoch))}
+}
+
+func (s stamp) add(d int64) stamp { return stamp{s.wall + d, s.mono + d} }
+
+// stepTolerance is how far the two clocks may drift apart before that is called a step: adjtimex slews by at
+// most 500 ppm (Linux, kernel/time/ntp.c MAXFREQ), and reading the two clocks takes two moments.
+const stepTolerance = int64(time.Millisecond)
+
+// roundTrip is the time from sent to arrived, the kernel's wall-clock stamp of a message that was read at read.
+// The arrival must lie between sent and read, on clocks that have not been stepped against each other in the
+// meantime; else the monotonic time from sent to read, an upper bound, stands in.
+func roundTrip(sent, read stamp, arrived int64) (rtt int64, clock Clock) {
+	bound := max(read.mono-sent.mono, 0)
+	step := (read.wall - sent.wall) - (read.mono - sent.mono)
+	tolerance := stepTolerance + bound/1000
+	if rtt := arrived - sent.wall; arrived != 0 && rtt >= 0 && rtt <= bound+stepTolerance && -tolerance <= step && step <= tolerance {
+		return min(rtt, bound), ClockKernel
+	}
+	return bound, ClockUser
+}

@@ -1,0 +1,37 @@
+// Package ping measures reachability and round-trip time with ICMP echo, over Linux's datagram ICMP sockets: no
+// root, no raw socket, no helper program.
+//
+//	p, err := ping.New()
+//	if err != nil {
+//		return err // ping.ErrNotPermitted tells what to change
+//	}
+//	defer p.Close()
+//	reply, err := p.Ping(ctx, "192.0.2.1")
+//	if err == nil {
+//		fmt.Println(reply.RTT)
+//	}
+//
+// One [Pinger] serves a whole program: it holds one socket for each family, however many targets and goroutines
+// there are. [Pinger.Ping] sends one echo request, [Pinger.PingN] several, with statistics, [Pinger.Stream] goes
+// on for ever, and [Pinger.Reachable] only asks whether a host is up.
+//
+// # What the numbers mean
+//
+// The RTT is the difference between two stamps that do not depend on how busy the program is: its clock is read on
+// the line before the system call that sends, and the kernel stamps the reply when it arrives. A reply counts as in
+// time by that stamp too, however late the program gets round to reading it. Nothing is taken from the peer's bytes.
+// Where the wall clock was stepped meanwhile, which the monotonic clock shows, that one stands in, and
+// [Reply.Clock] says so.
+//
+// A reply must come from the target, with the sequence number, the length, the contents and the secret cookie that
+// its probe was sent with. Answers that fall short of that, come late or come twice are counted as what they are,
+// and an ICMP error ends exactly the probe that it quotes, as an [*ICMPError].
+//
+// # What it needs
+//
+// On Linux, the sysctl net.ipv4.ping_group_range must cover a group of the process, for IPv6 too (icmp(7));
+// otherwise raw sockets are used where the process has CAP_NET_RAW. An error that wraps [ErrNotPermitted] says
+// what is missing. On macOS it works through the like sockets, on Windows and the BSDs through raw ones that need
+// privilege, in both cases with the program's own clock, without TTLs of replies and without WithDontFragment,
+// WithInterface and WithMark. Those systems are built and vetted, but not run, by our tests.
+package ping

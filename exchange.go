@@ -1,0 +1,154 @@
+package ping
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// An exchange is one call's echoes with one target.
+type exchange struct {
+	pinger *Pinger
+	conn   *conn
+	config *probeConfig
+	in     *inbox
+	target netip.Addr
+	out    outgoing
+}
+
+// prepare finds the target and the conn to it. The exchange must be ended.
+func (p *Pinger) prepare(ctx context.Context, host string, opts []ProbeOption) (exchange, error) {
+	config, err := p.config.probe.with(opts)
+	if err != nil {
+		return exchange{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return exchange{}, err
+	}
+	target, err := p.resolve(ctx, host, config.network)
+	if err != nil {
+		return exchange{}, err
+	}
+	v6 := target.Is6()
+	if !v6 && config.size > maxPayload4 {
+		return exchange{}, fmt.Errorf("WithSize(%d): IPv4 takes 0 to %d", config.size, maxPayload4)
+	}
+	conn, err := p.conn(v6, config.dontFragment)
+	if err != nil {
+		return exchange{}, err
+	}
+	template := p.templates[family(v6)]
+	if config.size != len(template)-headerLen {
+		if template, err = newTemplate(v6, config.size); err != nil {
+			return exchange{}, err
+		}
+	}
+	in := p.inboxes.Get().(*inbox)
+	conn.register(in)
+	return exchange{
+		pinger: p,
+		conn:   conn,
+		config: config,
+		in:     in,
+		target: target,
+		out: outgoing{
+			dst:          target,
+			template:     template,
+			ttl:          config.ttl,
+			trafficClass: config.trafficClass,
+			dontFragment: config.dontFragment,
+		},
+	}, nil
+}
+
+// end drops what is still in flight.
+func (e *exchange) end() {
+	e.conn.release(e.in)
+	e.in.reset()
+	e.pinger.inboxes.Put(e.in)
+}
+
+// send sends the probe seq, and looks whether its answer is there already.
+func (e *exchange) send(ctx context.Context, seq int) error {
+	p := probe{dst: e.target, size: e.config.size, timeout: e.config.timeout, tag: int64(seq)}
+	if err := e.conn.launch(ctx, e.in, &p, e.out); err != nil {
+		return err
+	}
+	e.conn.glance()
+	return nil
+}
+
+func (e *exchange) reply(o *outcome) Reply {
+	r := Reply{
+		Seq:   int(o.tag),
+		From:  o.from,
+		RTT:   time.Duration(o.rtt),
+		TTL:   o.ttl,
+		Size:  o.size,
+		Clock: o.clock,
+		Err:   o.err,
+	}
+	if o.sent != 0 {
+		r.Sent = time.Unix(0, o.sent)
+	}
+	if o.received != 0 {
+		r.Received = time.Unix(0, o.received)
+		if !r.From.IsValid() {
+			r.From = e.target
+		}
+	}
+	return r
+}
+
+// run sends n echo requests (0: without end), an interval apart, and hands each to yield as it is settled, until
+// yield returns false.
+func (e *exchange) run(ctx context.Context, n int, yield func(Reply) bool) error {
+	timer := time.NewTimer(e.config.timeout)
+	defer timer.Stop()
+	schedule := schedule{interval: e.config.interval, next: time.Now()}
+	var settled []outcome
+	for sent, flying := 0, 0; ; {
+		settled = e.conn.collect(e.in, settled[:0])
+		flying -= len(settled)
+		for i := range settled {
+			if err := settled[i].err; err != nil && errors.Is(err, net.ErrClosed) {
+				return err
+			}
+			if !yield(e.reply(&settled[i])) {
+				return nil
+			}
+		}
+		more := n == 0 || sent < n
+		if !more && flying == 0 {
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var due <-chan time.Time
+		if more {
+			wait, ok := schedule.wait(time.Now(), flying)
+			if ok && wait <= 0 {
+				if err := e.send(ctx, sent); err != nil {
+					return err
+				}
+				schedule.sent(time.Now())
+				sent++
+				flying++
+				continue
+			}
+			if ok {
+				timer.Reset(wait)
+				due = timer.C
+			}
+		}
+		select {
+		case <-e.in.wake:
+		case <-due:
+		case <-ctx.Done():
+		}
+	}
+}

@@ -1,0 +1,387 @@
+package ping
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+const (
+	minSlots = 1 << 12
+	maxSlots = 1 << 16
+	// maxInFlight leaves some slots at rest, so that a free one is found soon, and the late and duplicate
+	// answers to the last few thousand probes are known for what they are.
+	maxInFlight = maxSlots - minSlots
+)
+
+// A state is where the probe that a slot was last taken for has got to.
+type state uint8
+
+const (
+	unused   state = iota
+	sending        // taken, its time of departure not yet known
+	waiting        // sent, and in the heap of deadlines
+	answered       // by an echo reply or an ICMP error
+	expired        // given up
+)
+
+// A slot is what the table knows of the last probe with one sequence number. It has no pointers, so that the
+// garbage collector need not look at 65,536 of them.
+type slot struct {
+	dst      [16]byte // as netip.Addr.As16; a zone does not matter
+	cookie   uint64
+	tag      int64
+	sent     stamp
+	timeout  int64
+	owner    int32  // index into flight.inboxes
+	term     uint32 // of the owner: what an earlier inbox with the index asked for is none of its business
+	deadline int32  // index into flight.deadlines, while waiting
+	prev     int32  // the owner's other probes in flight, -1 at the ends
+	next     int32
+	lag      uint32 // how long after sent it left, ns: an estimate, for the later messages of a batch
+	size     uint16 // of the payload
+	state    state
+}
+
+// A flight is the table of probes in flight over one transport. A probe takes the next sequence number whose
+// slot is free, and is found again by that number alone. The table starts small and doubles as probes in flight
+// need it, to one slot for each of the 65,536 numbers.
+//
+// It does no I/O, reads no clock and knows no goroutines: its owner locks it, and tells it the time.
+type flight struct {
+	slots     []slot
+	next      int // the sequence number to try next
+	count     int // of probes sending or waiting
+	deadlines deadlines
+	early     []arrival // answers that came before the send call returned
+
+	inboxes []*inbox
+	terms   []uint32
+	idle    []int32 // free places in inboxes
+
+	cookies func() uint64 // unpredictable numbers
+	counts  Counters
+}
+
+// A probe is one echo request, as its caller wants it.
+type probe struct {
+	dst     netip.Addr
+	size    int
+	timeout time.Duration
+	tag     int64 // the caller's own name for it, given back in the outcome
+}
+
+// An outcome is how a probe ended.
+type outcome struct {
+	tag      int64
+	from     netip.Addr // who sent the ICMP error; else invalid: it was the target, or nobody
+	rtt      int64
+	sent     int64 // wall clock, ns
+	received int64 // wall clock, ns; 0 for none
+	ttl      int
+	size     int
+	clock    Clock
+	err      error
+}
+
+// An inbox is where the outcomes of one caller's probes wait for it. It belongs to one flight, and is guarded
+// as that is.
+type inbox struct {
+	wake     chan struct{} // holds a token when outcomes has got longer
+	outcomes []outcome
+	oddities oddities
+	place    int32 // index in flight.inboxes
+	first    int32 // of the probes in flight, -1 for none
+}
+
+// oddities counts answers that settled nothing.
+type oddities struct{ duplicates, late, corrupted, stray int }
+
+func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1), first: -1} }
+
+// reset makes a released inbox as good as new.
+func (in *inbox) reset() {
+	clear(in.outcomes)
+	in.outcomes = in.outcomes[:0]
+	in.oddities = oddities{}
+	select {
+	case <-in.wake:
+	default:
+	}
+}
+
+func (in *inbox) put(o outcome) {
+	in.outcomes = append(in.outcomes, o)
+	select {
+	case in.wake <- struct{}{}:
+	default:
+	}
+}
+
+// An arrival is an answer that passed every check.
+type arrival struct {
+	seq  uint16
+	from netip.Addr
+	wall int64 // the kernel's stamp, 0 for none
+	read stamp
+	ttl  int
+	size int
+	err  *ICMPError
+}
+
+// register lets the inbox's owner take slots.
+func (f *flight) register(in *inbox) {
+	in.first = -1
+	if n := len(f.idle); n > 0 {
+		in.place = f.idle[n-1]
+		f.idle = f.idle[:n-1]
+		f.inboxes[in.place] = in
+		return
+	}
+	in.place = int32(len(f.inboxes))
+	f.inboxes = append(f.inboxes, in)
+	f.terms = append(f.terms, 1)
+}
+
+// release forgets the inbox, and drops what it still has in flight. Nothing is put into it any more.
+func (f *flight) release(in *inbox) {
+	for in.first >= 0 {
+		seq := uint16(in.first)
+		s := &f.slots[seq]
+		f.unlink(in, seq)
+		// One that is still being sent keeps its slot until sent or failed is told of it.
+		if s.state == waiting {
+			f.removeDeadline(int(s.deadline))
+			f.abandon(s)
+		}
+	}
+	f.inboxes[in.place] = nil
+	f.terms[in.place]++
+	f.idle = append(f.idle, in.place)
+}
+
+// owner is the inbox that asked for the probe, nil if it is no longer interested.
+func (f *flight) owner(s *slot) *inbox {
+	if f.terms[s.owner] != s.term {
+		return nil
+	}
+	return f.inboxes[s.owner]
+}
+
+func (f *flight) full() bool { return f.count >= maxInFlight }
+
+// take gives the probe a sequence number and a cookie. The table must not be full. The probe has no deadline
+// until sent tells when it left.
+func (f *flight) take(in *inbox, p *probe) (seq uint16, cookie uint64) {
+	if 2*f.count >= len(f.slots) && len(f.slots) < maxSlots {
+		grown := make([]slot, max(2*len(f.slots), minSlots))
+		copy(grown, f.slots)
+		f.slots = grown
+	}
+	for f.next %= len(f.slots); ; f.next = (f.next + 1) % len(f.slots) {
+		if s := f.slots[f.next].state; s != sending && s != waiting {
+			break
+		}
+	}
+	seq = uint16(f.next)
+	f.next++
+	f.count++
+	cookie = f.cookies()
+	f.slots[seq] = slot{
+		dst:     p.dst.As16(),
+		cookie:  cookie,
+		tag:     p.tag,
+		timeout: int64(p.timeout),
+		owner:   in.place,
+		term:    f.terms[in.place],
+		prev:    -1,
+		next:    in.first,
+		size:    uint16(p.size),
+		state:   sending,
+	}
+	if in.first >= 0 {
+		f.slots[in.first].prev = int32(seq)
+	}
+	in.first = int32(seq)
+	return seq, cookie
+}
+
+func (f *flight) unlink(in *inbox, seq uint16) {
+	s := &f.slots[seq]
+	if s.prev >= 0 {
+		f.slots[s.prev].next = s.next
+	} else {
+		in.first = s.next
+	}
+	if s.next >= 0 {
+		f.slots[s.next].prev = s.prev
+	}
+}
+
+// sent says when the probe left: not before at, and probably lag later. The wait for its answer begins.
+func (f *flight) sent(seq uint16, at stamp, lag int64) {
+	s := &f.slots[seq]
+	f.counts.Sent++
+	s.sent = at
+	s.lag = uint32(min(max(lag, 0), 1<<32-1))
+	early := slices.IndexFunc(f.early, func(a arrival) bool { return a.seq == seq })
+	var a arrival
+	if early >= 0 {
+		a = f.early[early]
+		f.early = slices.Delete(f.early, early, early+1)
+	}
+	if f.owner(s) == nil {
+		f.abandon(s)
+		return
+	}
+	s.state = waiting
+	f.pushDeadline(deadline{at.mono + int64(s.lag) + s.timeout, seq})
+	if early >= 0 {
+		f.settle(&a)
+	}
+}
+
+// abandon takes a probe out of flight in which nobody is interested any more.
+func (f *flight) abandon(s *slot) {
+	f.counts.Abandoned++
+	f.count--
+	s.state = expired
+}
+
+// failed says that the probe could not be sent.
+func (f *flight) failed(seq uint16, err error) {
+	s := &f.slots[seq]
+	f.counts.SendErrors++
+	s.state = unused
+	f.count--
+	if in := f.owner(s); in != nil {
+		f.unlink(in, seq)
+		in.put(outcome{tag: s.tag, err: err})
+	}
+}
+
+// accept looks at a message that was read at the instant told, and settles the probe that it answers.
+func (f *flight) accept(m *Message, read stamp) {
+	e, ok := parseEcho(m.Data)
+	v6 := m.Addr.Is6() && !m.Addr.Is4In6()
+	if m.Err != nil {
+		if m.Err.advice() {
+			f.counts.Advice++
+			return
+		}
+		ok = ok && e.isRequest(v6)
+	} else {
+		ok = ok && e.isReply(v6)
+	}
+	if !ok || !m.Addr.IsValid() || int(e.seq) >= len(f.slots) || f.slots[e.seq].state == unused {
+		f.counts.Stray++
+		return
+	}
+	s := &f.slots[e.seq]
+	in := f.owner(s)
+	if s.dst != m.Addr.As16() || !e.hasCookie(s.cookie, int(s.size)) {
+		f.counts.Stray++
+		if in != nil {
+			in.oddities.stray++
+		}
+		return
+	}
+	if m.Err == nil && !e.intact(int(s.size)) {
+		f.counts.Corrupted++
+		if in != nil {
+			in.oddities.corrupted++
+		}
+		return
+	}
+	a := arrival{seq: e.seq, read: read, ttl: m.TTL, size: len(m.Data), err: m.Err}
+	if !m.Time.IsZero() {
+		a.wall = m.Time.UnixNano()
+	}
+	switch s.state {
+	case sending:
+		f.early = append(f.early, a)
+	case waiting:
+		f.settle(&a)
+	case expired:
+		s.state = answered
+		f.late(in)
+	case answered:
+		f.counts.Duplicates++
+		if in != nil {
+			in.oddities.duplicates++
+		}
+	}
+}
+
+func (f *flight) late(in *inbox) {
+	f.counts.Late++
+	if in != nil {
+		in.oddities.late++
+	}
+}
+
+// settle ends the waiting probe that was answered. What came in time counts, however late it was read.
+func (f *flight) settle(a *arrival) {
+	s := &f.slots[a.seq]
+	left := s.sent.add(int64(s.lag))
+	rtt, clock := roundTrip(left, a.read, a.wall)
+	if clock == ClockUser && s.lag > 0 {
+		// The estimate was wrong: it left earlier. The start of its batch bounds it.
+		left = s.sent
+		rtt, clock = roundTrip(left, a.read, a.wall)
+	}
+	in := f.finish(a.seq, answered)
+	o := outcome{tag: s.tag, sent: left.wall, err: ErrTimeout}
+	if rtt > s.timeout {
+		f.counts.Lost++
+		f.late(in)
+		in.put(o)
+		return
+	}
+	o.rtt, o.clock, o.ttl, o.err = rtt, clock, a.ttl, nil
+	o.received = a.wall
+	if clock == ClockUser {
+		o.received = a.read.wall
+	}
+	if a.err != nil {
+		f.counts.Lost++
+		f.counts.Errors++
+		o.from, o.err = a.err.From, a.err
+	} else {
+		f.counts.Received++
+		o.size = a.size
+	}
+	in.put(o)
+}
+
+// finish takes a waiting probe out of flight. Only probes whose owner is interested wait.
+func (f *flight) finish(seq uint16, end state) *inbox {
+	s := &f.slots[seq]
+	s.state = end
+	f.count--
+	f.removeDeadline(int(s.deadline))
+	in := f.inboxes[s.owner]
+	f.unlink(in, seq)
+	return in
+}
+
+// expire gives up the probes whose deadline has passed at now, on the monotonic clock.
+func (f *flight) expire(now int64) {
+	for len(f.deadlines) > 0 && f.deadlines[0].at <= now {
+		seq := f.deadlines[0].slot
+		s := &f.slots[seq]
+		in := f.finish(seq, expired)
+		f.counts.Lost++
+		in.put(outcome{tag: s.tag, sent: s.sent.wall + int64(s.lag), err: ErrTimeout})
+	}
+}
+
+// drain ends every probe that waits, with err.
+func (f *flight) drain(err error) {
+	for len(f.deadlines) > 0 {
+		seq := f.deadlines[0].slot
+		in := f.finish(seq, expired)
+		f.counts.Abandoned++
+		in.put(outcome{tag: f.slots[seq].tag, err: err})
+	}
+}

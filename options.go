@@ -1,0 +1,298 @@
+package ping
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// An Option configures a [Pinger]. See [New].
+type Option interface {
+	configure(*config) error
+}
+
+// A ProbeOption configures one call. Given to [New] it is the default of all calls, which makes each
+// ProbeOption an [Option]. Of two that contradict each other the later holds.
+type ProbeOption interface {
+	Option
+	probe(*probeConfig) error
+}
+
+// A Resolver looks up the addresses of a host, as [net.Resolver] does; network is "ip", "ip4" or "ip6".
+type Resolver interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+// A SocketKind is a kind of socket that carries ICMP.
+type SocketKind int
+
+const (
+	// SocketAuto, the default, is SocketDatagram where the system permits that, else SocketRaw where it
+	// permits that. Other systems than Linux and macOS have raw sockets only.
+	SocketAuto SocketKind = iota
+	// SocketDatagram is a datagram-oriented ICMP socket (icmp(7)). On Linux it is for the groups in the
+	// range net.ipv4.ping_group_range.
+	SocketDatagram
+	// SocketRaw is a raw socket (raw(7)), filtered in the kernel to our own replies. On Linux it needs CAP_NET_RAW.
+	SocketRaw
+)
+
+// String returns "auto", "datagram" or "raw".
+func (k SocketKind) String() string {
+	switch k {
+	case SocketAuto:
+		return "auto"
+	case SocketDatagram:
+		return "datagram"
+	case SocketRaw:
+		return "raw"
+	}
+	return fmt.Sprintf("SocketKind(%d)", int(k))
+}
+
+// probeConfig is what a call may choose.
+type probeConfig struct {
+	timeout      time.Duration
+	interval     time.Duration
+	size         int
+	ttl          int
+	trafficClass int
+	dontFragment bool
+	network      string
+	count        int // 0: the call's own default
+}
+
+// config is what a Pinger may choose.
+type config struct {
+	probe     probeConfig
+	source4   netip.Addr
+	source6   netip.Addr
+	device    string
+	mark      int
+	hasMark   bool
+	kind      SocketKind
+	resolver  Resolver
+	transport Transport
+	log       *slog.Logger
+}
+
+func defaults() config {
+	return config{
+		probe: probeConfig{
+			timeout:  time.Second,
+			interval: time.Second,
+			size:     56,
+			network:  "ip",
+		},
+		resolver: net.DefaultResolver,
+		log:      slog.New(slog.DiscardHandler),
+	}
+}
+
+type option func(*config) error
+
+func (o option) configure(c *config) error { return o(c) }
+
+type probeOption func(*probeConfig) error
+
+func (o probeOption) probe(c *probeConfig) error { return o(c) }
+func (o probeOption) configure(c *config) error  { return o(&c.probe) }
+
+// inRange is an option that sets *field(c) if low <= n <= high.
+func inRange(name string, n, low, high int, field func(*probeConfig) *int) ProbeOption {
+	return probeOption(func(c *probeConfig) error {
+		if n < low || n > high {
+			return fmt.Errorf("ping: %s(%d): want %d to %d", name, n, low, high)
+		}
+		*field(c) = n
+		return nil
+	})
+}
+
+// WithTimeout sets how long each probe waits for its answer: above 0, 1 s by default. A reply counts by
+// the time at which it arrived, not by when the program got round to it.
+func WithTimeout(d time.Duration) ProbeOption {
+	return probeOption(func(c *probeConfig) error {
+		if d <= 0 {
+			return fmt.Errorf("ping: WithTimeout(%v): want more than 0", d)
+		}
+		c.timeout = d
+		return nil
+	})
+}
+
+// WithInterval sets the time from one probe of a PingN, Stream or Reachable to the next: 0 or more, 1 s by
+// default. 0 sends each probe as soon as the one before it is settled.
+func WithInterval(d time.Duration) ProbeOption {
+	return probeOption(func(c *probeConfig) error {
+		if d < 0 {
+			return fmt.Errorf("ping: WithInterval(%v): want 0 or more", d)
+		}
+		c.interval = d
+		return nil
+	})
+}
+
+// WithSize sets the payload's length in bytes, 56 by default: 0 to 65,507 for IPv4, to 65,527 for IPv6. The ICMP
+// header adds 8. Under 8 there is no room for the whole secret that tells a forged reply from a true one.
+func WithSize(n int) ProbeOption {
+	return inRange("WithSize", n, 0, maxPayload6, func(c *probeConfig) *int { return &c.size })
+}
+
+// WithTTL sets the TTL or hop limit of the echo requests, 1 to 255. The default is the system's, mostly 64.
+func WithTTL(n int) ProbeOption {
+	return inRange("WithTTL", n, 1, 255, func(c *probeConfig) *int { return &c.ttl })
+}
+
+// WithTrafficClass sets the IPv4 type of service or IPv6 traffic class, 0 to 255: the DSCP (RFC 2474) times 4. The
+// default is 0.
+func WithTrafficClass(n int) ProbeOption {
+	return inRange("WithTrafficClass", n, 0, 255, func(c *probeConfig) *int { return &c.trafficClass })
+}
+
+// WithDontFragment says whether echo requests must not be fragmented on the way: a packet too big for a
+// link is then an *[ICMPError] with the MTU of that link, and one too big for this host's own link is not sent
+// at all. The default is false. Linux only.
+func WithDontFragment(on bool) ProbeOption {
+	return probeOption(func(c *probeConfig) error {
+		c.dontFragment = on
+		return nil
+	})
+}
+
+// WithNetwork sets which addresses of a host are used: "ip", the default, "ip4" or "ip6".
+func WithNetwork(network string) ProbeOption {
+	return probeOption(func(c *probeConfig) error {
+		switch network {
+		case "ip", "ip4", "ip6":
+			c.network = network
+			return nil
+		}
+		return fmt.Errorf(`ping: WithNetwork(%q): want "ip", "ip4" or "ip6"`, network)
+	})
+}
+
+// WithCount sets how many echoes Reachable sends at most: 1 or more, 3 by default.
+func WithCount(n int) ProbeOption {
+	return inRange("WithCount", n, 1, 1<<31-1, func(c *probeConfig) *int { return &c.count })
+}
+
+// WithSource binds the sockets to an address of this host. Given one address, the Pinger pings that family
+// only; given one of each (the option twice), both.
+func WithSource(addr netip.Addr) Option {
+	return option(func(c *config) error {
+		switch {
+		case !addr.IsValid() || addr.Is4In6() || addr.IsUnspecified() || addr.IsMulticast():
+			return fmt.Errorf("ping: WithSource(%v): want a unicast IPv4 or IPv6 address", addr)
+		case addr.Is4():
+			c.source4 = addr
+		default:
+			c.source6 = addr
+		}
+		return nil
+	})
+}
+
+// WithInterface binds the sockets to a network interface or VRF, by name (SO_BINDTODEVICE, socket(7)): all
+// packets leave and arrive there. Linux only.
+func WithInterface(name string) Option {
+	return option(func(c *config) error {
+		if name == "" {
+			return fmt.Errorf("ping: WithInterface(%q): want the name of a network interface", name)
+		}
+		c.device = name
+		return nil
+	})
+}
+
+// WithMark marks the packets for routing and firewalls (SO_MARK, socket(7)): 0 to 4,294,967,295. It needs CAP_NET_ADMIN
+// or CAP_NET_RAW. Linux only.
+func WithMark(n int) Option {
+	return option(func(c *config) error {
+		if n < 0 || int64(n) > 1<<32-1 {
+			return fmt.Errorf("ping: WithMark(%d): want 0 to %d", n, int64(1<<32-1))
+		}
+		c.mark, c.hasMark = n, true
+		return nil
+	})
+}
+
+// WithSocket sets the kind of socket, SocketAuto by default.
+func WithSocket(kind SocketKind) Option {
+	return option(func(c *config) error {
+		if kind < SocketAuto || kind > SocketRaw {
+			return fmt.Errorf("ping: WithSocket(%v): want SocketAuto, SocketDatagram or SocketRaw", kind)
+		}
+		c.kind = kind
+		return nil
+	})
+}
+
+// WithResolver sets who looks up names, net.DefaultResolver by default. Literal addresses are not looked up.
+func WithResolver(r Resolver) Option {
+	return option(func(c *config) error {
+		if r == nil {
+			return fmt.Errorf("ping: WithResolver(nil): want a Resolver")
+		}
+		c.resolver = r
+		return nil
+	})
+}
+
+// WithLogger sets where the Pinger tells what has no caller to be told: which sockets it opened, at level
+// Debug, and what ended one of them, at level Error. By default it is silent.
+func WithLogger(l *slog.Logger) Option {
+	return option(func(c *config) error {
+		if l == nil {
+			return fmt.Errorf("ping: WithLogger(nil): want a Logger")
+		}
+		c.log = l
+		return nil
+	})
+}
+
+// WithTransport sets what carries the messages, of both families, instead of the kernel's sockets. The
+// Pinger closes it.
+func WithTransport(t Transport) Option {
+	return option(func(c *config) error {
+		if t == nil {
+			return fmt.Errorf("ping: WithTransport(nil): want a Transport")
+		}
+		c.transport = t
+		return nil
+	})
+}
+
+// newConfig applies the options to the defaults.
+func newConfig(opts []Option) (*config, error) {
+	c := defaults()
+	for i, o := range opts {
+		if o == nil {
+			return nil, fmt.Errorf("ping: option %d is nil", i)
+		}
+		if err := o.configure(&c); err != nil {
+			return nil, err
+		}
+	}
+	return &c, nil
+}
+
+// with applies a call's options. Without any it returns c itself.
+func (c *probeConfig) with(opts []ProbeOption) (*probeConfig, error) {
+	if len(opts) == 0 {
+		return c, nil
+	}
+	own := *c
+	for i, o := range opts {
+		if o == nil {
+			return nil, fmt.Errorf("ping: option %d is nil", i)
+		}
+		if err := o.probe(&own); err != nil {
+			return nil, err
+		}
+	}
+	return &own, nil
+}

@@ -1,0 +1,215 @@
+package ping
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+)
+
+// A Pinger sends echo requests and measures the replies, for any number of targets and callers at a time. It
+// holds one socket for IPv4 and one for IPv6, and one more of each once WithDontFragment is used. All its methods
+// are safe for concurrent use, and independent of each other.
+type Pinger struct {
+	config    *config
+	templates [2][]byte // of an echo request of the default size, by family
+	inboxes   sync.Pool
+
+	mu     sync.Mutex // guards opening and closing
+	closed bool
+	lines  [2]line // by family
+	whole  [2]line // the same with DF set, opened on first use
+}
+
+// A line is a conn of one family, or why there is none.
+type line struct {
+	conn *conn
+	err  error
+}
+
+// family is the index of an address in a Pinger's arrays.
+func family(v6 bool) int {
+	if v6 {
+		return 1
+	}
+	return 0
+}
+
+// New opens the sockets, so that a missing permission shows at once, as an error that wraps [ErrNotPermitted].
+// A host without IPv6 still pings IPv4, and the other way round. The Pinger must be closed after use.
+func New(opts ...Option) (*Pinger, error) {
+	config, err := newConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	p := &Pinger{config: config}
+	p.inboxes.New = func() any { return newInbox() }
+	for i, limit := range [2]int{maxPayload4, maxPayload6} {
+		if p.templates[i], err = newTemplate(i == 1, min(config.probe.size, limit)); err != nil {
+			return nil, err
+		}
+	}
+	p.lines = p.open(false)
+	if p.lines[0].conn == nil && p.lines[1].conn == nil {
+		if config.source4.IsValid() || !config.source6.IsValid() {
+			return nil, p.lines[0].err
+		}
+		return nil, p.lines[1].err
+	}
+	return p, nil
+}
+
+// open opens a line for each family.
+func (p *Pinger) open(dontFragment bool) (lines [2]line) {
+	if t := p.config.transport; t != nil {
+		c := newConn(t, p.config.log)
+		return [2]line{{conn: c}, {conn: c}}
+	}
+	for i, source := range [2]netip.Addr{p.config.source4, p.config.source6} {
+		if other := [2]netip.Addr{p.config.source6, p.config.source4}[i]; !source.IsValid() && other.IsValid() {
+			lines[i].err = fmt.Errorf("WithSource(%v) has the Pinger ping %s only", other, [2]string{"IPv6", "IPv4"}[i])
+			continue
+		}
+		t, err := openSocket(i == 1, socketConfig{
+			kind:         p.config.kind,
+			source:       source,
+			device:       p.config.device,
+			mark:         p.config.mark,
+			hasMark:      p.config.hasMark,
+			dontFragment: dontFragment,
+		})
+		if err != nil {
+			lines[i].err = err
+			p.config.log.Debug("ping: no socket", "ipv6", i == 1, "error", err)
+			continue
+		}
+		p.config.log.Debug("ping: opened", "ipv6", i == 1, "socket", t)
+		lines[i].conn = newConn(t, p.config.log)
+	}
+	return lines
+}
+
+// conn returns the conn for a probe.
+func (p *Pinger) conn(v6, dontFragment bool) (*conn, error) {
+	i := family(v6)
+	if !dontFragment || p.config.transport != nil {
+		return p.lines[i].conn, p.lines[i].err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, net.ErrClosed
+	}
+	if p.whole == [2]line{} {
+		p.whole = p.open(true)
+	}
+	return p.whole[i].conn, p.whole[i].err
+}
+
+// conns lists what is open.
+func (p *Pinger) conns() (list []*conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, lines := range [][2]line{p.lines, p.whole} {
+		for i, l := range lines {
+			if l.conn != nil && (i == 0 || l.conn != lines[0].conn) {
+				list = append(list, l.conn)
+			}
+		}
+	}
+	return list
+}
+
+// Close closes the sockets and waits for the Pinger's goroutines. What is in flight ends with net.ErrClosed, as do
+// all later calls. Closing again does nothing.
+func (p *Pinger) Close() error {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	var errs []error
+	for _, c := range p.conns() {
+		errs = append(errs, c.close())
+	}
+	return errors.Join(errs...)
+}
+
+// Counters returns what the Pinger has seen since New.
+func (p *Pinger) Counters() Counters {
+	var sum Counters
+	for _, c := range p.conns() {
+		sum.add(c.counters())
+	}
+	return sum
+}
+
+// Ping sends one echo request to host, a name or an address, and waits for the answer. err is nil exactly when
+// an echo reply came back in time; otherwise it is also the Reply's Err, and wraps [ErrTimeout], an
+// *[ICMPError], ctx's error, net.ErrClosed, a *net.DNSError, or why the request could not be sent.
+func (p *Pinger) Ping(ctx context.Context, host string, opts ...ProbeOption) (Reply, error) {
+	r, err := p.ping(ctx, host, opts)
+	if err != nil {
+		r.Err = &probeError{host, err}
+	}
+	return r, r.Err
+}
+
+func (p *Pinger) ping(ctx context.Context, host string, opts []ProbeOption) (Reply, error) {
+	e, err := p.prepare(ctx, host, opts)
+	if err != nil {
+		return Reply{}, err
+	}
+	defer e.end()
+	if err := e.send(ctx, 0); err != nil {
+		return Reply{}, err
+	}
+	for {
+		if o, ok := e.conn.first(e.in); ok {
+			r := e.reply(&o)
+			return r, r.Err
+		}
+		select {
+		case <-e.in.wake:
+		case <-ctx.Done():
+			return Reply{}, ctx.Err()
+		}
+	}
+}
+
+var shared struct {
+	sync.Mutex
+	pinger *Pinger
+}
+
+// sharedPinger opens the shared Pinger on first use. Where that fails it is tried again the next time.
+func sharedPinger() (*Pinger, error) {
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.pinger == nil {
+		p, err := New()
+		if err != nil {
+			return nil, err
+		}
+		shared.pinger = p
+	}
+	return shared.pinger, nil
+}
+
+// Ping is [Pinger.Ping] of a Pinger that all of the program shares. It is opened on first use and never closed.
+func Ping(ctx context.Context, host string, opts ...ProbeOption) (Reply, error) {
+	p, err := sharedPinger()
+	if err != nil {
+		return Reply{Err: err}, err
+	}
+	return p.Ping(ctx, host, opts...)
+}
+
+// PingN is [Pinger.PingN] of a Pinger that all of the program shares. It is opened on first use and never closed.
+func PingN(ctx context.Context, host string, n int, opts ...ProbeOption) (*Statistics, error) {
+	p, err := sharedPinger()
+	if err != nil {
+		return nil, err
+	}
+	return p.PingN(ctx, host, n, opts...)
+}

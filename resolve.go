@@ -1,0 +1,87 @@
+package ping
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+)
+
+// resolve returns the address to ping for host. A literal address is not looked up.
+func (p *Pinger) resolve(ctx context.Context, host, network string) (netip.Addr, error) {
+	if host == "" {
+		return netip.Addr{}, errors.New("empty host name: want a name or an address")
+	}
+	if addr, err := netip.ParseAddr(host); err == nil {
+		if network == "ip4" && !addr.Is4() || network == "ip6" && !addr.Is6() {
+			return netip.Addr{}, fmt.Errorf("%v is not an address for WithNetwork(%q)", addr, network)
+		}
+		return addr, p.check(addr)
+	}
+	addrs, err := p.config.resolver.LookupNetIP(ctx, network, host)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = fmt.Errorf("%w: %w", ctx.Err(), err)
+		}
+		return netip.Addr{}, err
+	}
+	err = &net.DNSError{Err: "no suitable address", Name: host, IsNotFound: true}
+	for _, addr := range addrs {
+		addr = addr.Unmap()
+		if !addr.IsValid() || network == "ip4" && !addr.Is4() || network == "ip6" && !addr.Is6() {
+			continue
+		}
+		l := p.lines[family(addr.Is6())]
+		e := l.err
+		if e == nil {
+			e = p.check(addr)
+		}
+		if e == nil {
+			return addr, nil
+		}
+		err = fmt.Errorf("%v: %w", addr, e)
+	}
+	return netip.Addr{}, err
+}
+
+// check refuses addresses that one host alone does not answer for, or that the system cannot send to.
+func (p *Pinger) check(addr netip.Addr) error {
+	switch {
+	case addr.Is4In6():
+		return fmt.Errorf("%v is an IPv4-mapped IPv6 address: use %v", addr, addr.Unmap())
+	case addr.IsUnspecified():
+		return fmt.Errorf("%v is no host's address", addr)
+	case addr.IsMulticast() || addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return fmt.Errorf("%v is a multicast or broadcast address: want one host's", addr)
+	case addr.Is6() && addr.IsLinkLocalUnicast():
+		if addr.Zone() == "" && p.config.device == "" && p.config.transport == nil {
+			return fmt.Errorf("%v is link-local and needs a zone: %v%%eth0, say", addr, addr)
+		}
+		if addr.Zone() != "" && p.config.transport == nil {
+			return checkZone(addr.Zone())
+		}
+	case addr.Zone() != "":
+		return fmt.Errorf("%v has a zone, which only link-local addresses have", addr)
+	}
+	return nil
+}
+
+// zoneIndex returns the index of the network interface that a zone names.
+func zoneIndex(zone string) (int, error) {
+	if i, err := net.InterfaceByName(zone); err == nil {
+		return i.Index, nil
+	}
+	if n, err := strconv.Atoi(zone); err == nil && n > 0 {
+		if _, err := net.InterfaceByIndex(n); err == nil {
+			return n, nil
+		}
+	}
+	return 0, fmt.Errorf("zone %q is no network interface of this host", zone)
+}
+
+func checkZone(zone string) error {
+	_, err := zoneIndex(zone)
+	return err
+}

@@ -1,0 +1,89 @@
+package ping
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+)
+
+// PingN sends n echo requests to host, WithInterval apart, and returns when all are settled. Losses are data, not
+// errors: err says that the run could not be made, or was cut short, by ctx or by Close; the statistics of what
+// was settled until then come with it. They are nil only if nothing could be sent at all: a bad option, n
+// below 1, a name that cannot be resolved.
+func (p *Pinger) PingN(ctx context.Context, host string, n int, opts ...ProbeOption) (*Statistics, error) {
+	if n < 1 {
+		return nil, &probeError{host, fmt.Errorf("PingN: n is %d, want 1 or more", n)}
+	}
+	e, err := p.prepare(ctx, host, opts)
+	if err != nil {
+		return nil, &probeError{host, err}
+	}
+	defer e.end()
+	s := &Statistics{Target: e.target}
+	drops := e.conn.drops()
+	err = e.run(ctx, n, func(r Reply) bool {
+		s.Add(r)
+		s.keep(r)
+		return true
+	})
+	s.LocalDrops = int(e.conn.drops() - drops)
+	s.finish(e.conn.oddities(e.in))
+	if err != nil {
+		err = &probeError{host, err}
+	}
+	return s, err
+}
+
+// Stream sends echo requests to host, WithInterval apart, until ctx ends or the loop breaks, in constant memory. It
+// yields each Reply as it is settled, a lost probe's with its Err: with a timeout above the interval not always in
+// order of Seq. What ends the stream comes last, as an error with an empty Reply. The body of the loop delays the
+// next probe if it takes longer than the interval, and distorts no RTT.
+func (p *Pinger) Stream(ctx context.Context, host string, opts ...ProbeOption) iter.Seq2[Reply, error] {
+	return func(yield func(Reply, error) bool) {
+		e, err := p.prepare(ctx, host, opts)
+		if err == nil {
+			defer e.end()
+			more := true
+			err = e.run(ctx, 0, func(r Reply) bool {
+				more = yield(r, nil)
+				return more
+			})
+			if !more {
+				return
+			}
+		}
+		yield(Reply{}, &probeError{host, err})
+	}
+}
+
+// Reachable sends up to WithCount (3) echo requests to host, WithInterval apart, and returns nil as soon as one is
+// answered. If none is, the error wraps the *[ICMPError] that one of them met, else [ErrTimeout], or why none could
+// be sent.
+func (p *Pinger) Reachable(ctx context.Context, host string, opts ...ProbeOption) error {
+	e, err := p.prepare(ctx, host, opts)
+	if err != nil {
+		return &probeError{host, err}
+	}
+	defer e.end()
+	n := e.config.count
+	if n == 0 {
+		n = 3
+	}
+	var reason error
+	answered := false
+	err = e.run(ctx, n, func(r Reply) bool {
+		answered = r.Err == nil
+		if reason == nil || errors.Is(reason, ErrTimeout) {
+			reason = r.Err
+		}
+		return !answered
+	})
+	if answered {
+		return nil
+	}
+	if err == nil {
+		err = fmt.Errorf("none of %d echo requests answered: %w", n, reason)
+	}
+	return &probeError{host, err}
+}

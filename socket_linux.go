@@ -1,0 +1,388 @@
+package ping
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/net/bpf"
+	"golang.org/x/net/icmp"
+	"golang.org/x/sys/unix"
+)
+
+// A socket is one ICMP socket of one family: a Transport over the kernel.
+//
+// Sends and receives go straight to sendmmsg(2) and recvmmsg(2): the batch calls of x/net allocate twice for each
+// message received, and hold a lock of the descriptor while the caller waits for a processor, which would lie
+// between the reading of the clock and the system call.
+type socket struct {
+	conn    net.PacketConn
+	raw     syscall.RawConn
+	v6      bool
+	id      uint16 // of a raw socket; 0: the kernel's own
+	buffer  int    // what the kernel's receive buffer holds, in bytes of its own accounting
+	sending batch
+	receive struct {
+		sync.Mutex // reading the error queue sets the socket's pending error, which meets a send
+		batch
+	}
+	waiting func(fd uintptr) bool
+}
+
+// openSocket opens a socket of one family.
+func openSocket(v6 bool, config socketConfig) (Transport, error) {
+	if config.source.IsValid() {
+		// icmp.ListenPacket leaves the descriptor open where bind fails.
+		c, err := net.ListenPacket("udp", net.JoinHostPort(config.source.String(), "0"))
+		if err != nil {
+			return nil, fmt.Errorf("WithSource(%v): %w", config.source, err)
+		}
+		c.Close()
+	}
+	var denied error
+	if config.kind != SocketRaw {
+		s, err := listen(v6, false, config)
+		if err == nil || !errors.Is(err, fs.ErrPermission) {
+			return s.orNil(), err
+		}
+		if config.kind == SocketDatagram {
+			return nil, notPermitted(config.kind, err)
+		}
+		denied = err
+	}
+	s, err := listen(v6, true, config)
+	if err != nil && errors.Is(err, fs.ErrPermission) {
+		err = notPermitted(config.kind, errors.Join(denied, err))
+	}
+	return s.orNil(), err
+}
+
+// orNil keeps a nil *socket from becoming a Transport that is not nil.
+func (s *socket) orNil() Transport {
+	if s == nil {
+		return nil
+	}
+	return s
+}
+
+func listen(v6, raw bool, config socketConfig) (*socket, error) {
+	network, address := "udp4", "0.0.0.0"
+	switch {
+	case v6 && raw:
+		network, address = "ip6:ipv6-icmp", "::"
+	case v6:
+		network, address = "udp6", "::"
+	case raw:
+		network = "ip4:icmp"
+	}
+	if config.source.IsValid() {
+		address = config.source.String()
+	}
+	c, err := icmp.ListenPacket(network, address)
+	if err != nil {
+		return nil, err
+	}
+	s := &socket{v6: v6}
+	var filter func([]bpf.RawInstruction) error
+	if v6 {
+		s.conn, filter = c.IPv6PacketConn().PacketConn, c.IPv6PacketConn().SetBPF
+	} else {
+		s.conn, filter = c.IPv4PacketConn().PacketConn, c.IPv4PacketConn().SetBPF
+	}
+	if err := s.setUp(raw, config, filter); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *socket) setUp(raw bool, config socketConfig, filter func([]bpf.RawInstruction) error) (err error) {
+	if s.raw, err = s.conn.(syscall.Conn).SyscallConn(); err != nil {
+		return err
+	}
+	if raw {
+		s.id = uint16(1 + rand.IntN(1<<16-1))
+		program, err := ownReplies(s.v6, s.id)
+		if err != nil {
+			return err
+		}
+		if err := filter(program); err != nil {
+			return fmt.Errorf("filter: %w", err)
+		}
+	}
+	cerr := s.raw.Control(func(fd uintptr) { err = setOptions(int(fd), s.v6, config) })
+	if err = errors.Join(cerr, err); err != nil {
+		return err
+	}
+	s.raw.Control(func(fd uintptr) { s.buffer, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF) })
+	s.sending.init(sendBatch)
+	s.receive.init(receiveBatch)
+	s.waiting = s.poll
+	return err
+}
+
+// ownReplies is the program that lets echo replies with our identifier pass, and nothing else: IPv4 raw sockets
+// see the IP header too.
+func ownReplies(v6 bool, id uint16) ([]bpf.RawInstruction, error) {
+	reply, load := uint32(icmpEchoReply), []bpf.Instruction{
+		bpf.LoadMemShift{Off: 0}, // X = length of the IP header
+		bpf.LoadIndirect{Off: 0, Size: 1},
+		bpf.LoadIndirect{Off: 4, Size: 2},
+	}
+	if v6 {
+		reply, load = icmp6EchoReply, []bpf.Instruction{
+			bpf.LoadConstant{Dst: bpf.RegX, Val: 0},
+			bpf.LoadAbsolute{Off: 0, Size: 1},
+			bpf.LoadAbsolute{Off: 4, Size: 2},
+		}
+	}
+	return bpf.Assemble([]bpf.Instruction{
+		load[0],
+		load[1],
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: reply, SkipTrue: 3},
+		load[2],
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(id), SkipTrue: 1},
+		bpf.RetConstant{Val: 1 << 18},
+		bpf.RetConstant{Val: 0},
+	})
+}
+
+// setOptions sets the socket options.
+func setOptions(fd int, v6 bool, config socketConfig) error {
+	set := func(level, option, value int, name string) error {
+		if err := unix.SetsockoptInt(fd, level, option, value); err != nil {
+			return fmt.Errorf("%s: %w", name, os.NewSyscallError("setsockopt", err))
+		}
+		return nil
+	}
+	// Ping sockets are born with SO_REUSEADDR (net/ipv4/af_inet.c, INET_PROTOSW_REUSE), and while it is set
+	// any process may bind our identifier, and gets our replies.
+	err := set(unix.SOL_SOCKET, unix.SO_REUSEADDR, 0, "SO_REUSEADDR")
+	// The kernel cuts this down to net.core.rmem_max.
+	err = errors.Join(err, set(unix.SOL_SOCKET, unix.SO_RCVBUF, 1<<28, "SO_RCVBUF"))
+	err = errors.Join(err, set(unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1, "SO_TIMESTAMPNS"))
+	discover := unix.IP_PMTUDISC_DONT
+	if config.dontFragment {
+		discover = unix.IP_PMTUDISC_PROBE // IPV6_PMTUDISC_DONT and _PROBE have the same values
+	}
+	if v6 {
+		err = errors.Join(err,
+			set(unix.IPPROTO_IPV6, unix.IPV6_RECVERR, 1, "IPV6_RECVERR"),
+			set(unix.IPPROTO_IPV6, unix.IPV6_RECVHOPLIMIT, 1, "IPV6_RECVHOPLIMIT"),
+			set(unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, discover, "IPV6_MTU_DISCOVER"))
+	} else {
+		err = errors.Join(err,
+			set(unix.IPPROTO_IP, unix.IP_RECVERR, 1, "IP_RECVERR"),
+			set(unix.IPPROTO_IP, unix.IP_RECVTTL, 1, "IP_RECVTTL"),
+			set(unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, discover, "IP_MTU_DISCOVER"))
+	}
+	if config.device != "" {
+		if e := unix.BindToDevice(fd, config.device); e != nil {
+			err = errors.Join(err, fmt.Errorf("WithInterface(%q): %w", config.device, os.NewSyscallError("setsockopt", e)))
+		}
+	}
+	if config.hasMark {
+		if e := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(int32(uint32(config.mark)))); e != nil {
+			err = errors.Join(err, fmt.Errorf("WithMark(%d) needs CAP_NET_ADMIN or CAP_NET_RAW: %w", config.mark, os.NewSyscallError("setsockopt", e)))
+		}
+	}
+	return err
+}
+
+// LogValue tells which socket it is.
+func (s *socket) LogValue() slog.Value {
+	kind := SocketDatagram
+	if s.id != 0 {
+		kind = SocketRaw
+	}
+	return slog.GroupValue(slog.String("kind", kind.String()), slog.Int("receive_buffer", s.buffer))
+}
+
+func (s *socket) Close() error { return s.conn.Close() }
+
+// Send implements [Transport].
+func (s *socket) Send(messages []Message) (int, error) {
+	for i := range messages {
+		if err := s.prepare(i, &messages[i]); err != nil {
+			if i == 0 {
+				return 0, err
+			}
+			messages = messages[:i]
+			break
+		}
+	}
+	b := &s.sending
+	for sent, tries := 0, 0; sent < len(messages); {
+		b.first, b.last = sent, len(messages)
+		if err := s.attempt(tries > 1); err != nil {
+			return sent, net.ErrClosed
+		}
+		if b.n > 0 {
+			took := b.after.Sub(b.before) / time.Duration(b.n)
+			for i := range b.n {
+				messages[sent+i].Time = b.before.Add(time.Duration(i) * took)
+			}
+			sent += b.n
+			tries = 0
+			continue
+		}
+		switch b.errno {
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN, unix.ENOBUFS:
+			return sent, fmt.Errorf("%w: %w", ErrNoRoom, os.NewSyscallError("sendmmsg", b.errno))
+		}
+		if tries++; tries > pendingTries {
+			return sent, os.NewSyscallError("sendmmsg", b.errno)
+		}
+	}
+	return len(messages), nil
+}
+
+// attempt calls sendmmsg once. An error may be the message's own, or one that was pending because of another
+// message: an ICMP error fails the next call on the socket, whichever that is, and the message is not sent. The
+// error queue holds it too, so nothing is lost by trying again; but reading that queue makes the next error in
+// it the pending one, so that alone does it.
+func (s *socket) attempt(alone bool) error {
+	if alone {
+		s.receive.Lock()
+		defer s.receive.Unlock()
+		s.raw.Control(func(fd uintptr) { unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR) })
+	}
+	return s.raw.Control(s.sending.send)
+}
+
+// pendingTries is how often a message is tried whose error may be a pending one: each time, another message's
+// error would have to come in between.
+const pendingTries = 8
+
+// prepare lays out message i for sendmmsg.
+func (s *socket) prepare(i int, m *Message) error {
+	if s.id != 0 {
+		binary.BigEndian.PutUint16(m.Data[4:], s.id)
+		if !s.v6 { // the kernel does ICMPv6 checksums
+			m.Data[2], m.Data[3] = 0, 0
+			binary.BigEndian.PutUint16(m.Data[2:], checksum(m.Data))
+		}
+	}
+	return s.sending.set(i, m, s.v6)
+}
+
+// Receive implements [Transport].
+func (s *socket) Receive(messages []Message) (int, error) {
+	for {
+		if err := s.wait(); err != nil {
+			return 0, err
+		}
+		if n, err := s.tryReceive(messages); n > 0 || err != nil {
+			return n, err
+		}
+	}
+}
+
+// wait implements poller.
+func (s *socket) wait() error {
+	if err := s.raw.Read(s.waiting); err != nil {
+		return net.ErrClosed
+	}
+	return nil
+}
+
+// poll reports whether there is anything to read, in the queue of messages or in that of errors.
+func (s *socket) poll(fd uintptr) bool {
+	p := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLERR}}
+	n, err := unix.Poll(p[:], 0)
+	return n > 0 || err != nil
+}
+
+// tryReceive implements poller.
+func (s *socket) tryReceive(messages []Message) (int, error) {
+	s.receive.Lock()
+	defer s.receive.Unlock()
+	b := &s.receive.batch
+	got := 0
+	for _, flags := range [...]int{0, unix.MSG_ERRQUEUE} {
+		first := got
+		b.prepare(messages[first:], flags)
+		for {
+			if err := s.raw.Control(b.recv); err != nil {
+				return got, net.ErrClosed
+			}
+			if b.n > 0 || b.errno == unix.EAGAIN || b.count == 0 {
+				break
+			}
+			// A pending error, of which the error queue tells more, or EINTR: gone by being reported.
+		}
+		for i := range b.n {
+			m := &messages[first+i]
+			if b.get(i, m, s.v6, flags != 0) && s.stripIPHeader(m, flags != 0) {
+				messages[got], *m = *m, messages[got]
+				got++
+			}
+		}
+	}
+	return got, nil
+}
+
+// drops implements dropCounter: what the kernel had no room for in the receive buffer.
+func (s *socket) drops() (n uint64) {
+	s.raw.Control(func(fd uintptr) {
+		var info [unix.SK_MEMINFO_VARS]uint32
+		size := uint32(unsafe.Sizeof(info))
+		if _, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
+			uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0); errno == 0 {
+			n = uint64(info[unix.SK_MEMINFO_DROPS])
+		}
+	})
+	return n
+}
+
+// stripIPHeader takes the IPv4 header off what a raw socket received.
+func (s *socket) stripIPHeader(m *Message, quoted bool) bool {
+	if s.id == 0 || s.v6 || quoted {
+		return true
+	}
+	if len(m.Data) < 20 {
+		return false
+	}
+	n := int(m.Data[0]&0x0f) * 4
+	if n < 20 || len(m.Data) < n {
+		return false
+	}
+	m.Data = m.Data[n:]
+	return true
+}
+
+// notPermitted says what is in the way of an ICMP socket, and the command that mends it.
+func notPermitted(kind SocketKind, cause error) error {
+	const sysctl = "net.ipv4.ping_group_range"
+	value := "unknown"
+	if b, err := os.ReadFile("/proc/sys/net/ipv4/ping_group_range"); err == nil {
+		var low, high uint32
+		if _, err := fmt.Sscan(string(b), &low, &high); err == nil {
+			value = fmt.Sprintf(`"%d %d"`, low, high)
+		}
+	}
+	groups, _ := os.Getgroups()
+	groups = append(groups, os.Getegid())
+	slices.Sort(groups)
+	text := fmt.Sprintf(`%s is %s, which has none of this process's groups %v: as root, run sysctl -w %s="0 2147483647"`,
+		sysctl, value, slices.Compact(groups), sysctl)
+	switch kind {
+	case SocketAuto:
+		text += ", or give the program CAP_NET_RAW: setcap cap_net_raw+ep PROGRAM"
+	case SocketRaw:
+		text = "raw sockets need CAP_NET_RAW: as root, run setcap cap_net_raw+ep PROGRAM"
+	}
+	return fmt.Errorf("ping: %w; %s (%w)", ErrNotPermitted, text, cause)
+}

@@ -1,0 +1,246 @@
+//go:build !linux
+
+package ping
+
+import (
+	crand "crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/netip"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/net/icmp"
+	"golang.org/x/net/ipv4"
+)
+
+// A socket is one ICMP socket of one family, through the portable calls of x/net: one message a call, stamped by
+// the program.
+type socket struct {
+	conn     *icmp.PacketConn
+	datagram bool
+	v6       bool
+	id       uint16
+
+	mu           sync.Mutex // TTL and traffic class are set for the socket, before a send
+	ttl          int
+	trafficClass int
+	usualTTL     int
+}
+
+func openSocket(v6 bool, config socketConfig) (Transport, error) {
+	switch {
+	case config.device != "":
+		return nil, unsupported("WithInterface")
+	case config.hasMark:
+		return nil, unsupported("WithMark")
+	case config.dontFragment:
+		return nil, unsupported("WithDontFragment")
+	}
+	// Only macOS has datagram sockets for ICMP besides Linux.
+	datagrams := runtime.GOOS == "darwin" || runtime.GOOS == "ios"
+	if config.kind == SocketDatagram && !datagrams {
+		return nil, unsupported("WithSocket(SocketDatagram)")
+	}
+	s := &socket{v6: v6, datagram: datagrams && config.kind != SocketRaw}
+	network, address := "ip4:icmp", "0.0.0.0"
+	switch {
+	case v6 && s.datagram:
+		network, address = "udp6", "::"
+	case v6:
+		network, address = "ip6:ipv6-icmp", "::"
+	case s.datagram:
+		network = "udp4"
+	}
+	if config.source.IsValid() {
+		address = config.source.String()
+	}
+	var err error
+	if s.conn, err = icmp.ListenPacket(network, address); err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			err = fmt.Errorf("ping: %w; raw ICMP sockets need administrator's rights on %s (%w)", ErrNotPermitted, runtime.GOOS, err)
+		}
+		return nil, err
+	}
+	if v6 {
+		s.usualTTL, err = s.conn.IPv6PacketConn().HopLimit()
+	} else {
+		s.usualTTL, err = s.conn.IPv4PacketConn().TTL()
+	}
+	if err != nil {
+		s.usualTTL = 64
+	}
+	s.ttl = s.usualTTL
+	var id [2]byte
+	crand.Read(id[:])
+	s.id = binary.BigEndian.Uint16(id[:])
+	return s, nil
+}
+
+func unsupported(option string) error {
+	return fmt.Errorf("ping: %s on %s: %w", option, runtime.GOOS, errors.ErrUnsupported)
+}
+
+// LogValue tells which socket it is.
+func (s *socket) LogValue() slog.Value {
+	kind := SocketRaw
+	if s.datagram {
+		kind = SocketDatagram
+	}
+	return slog.GroupValue(slog.String("kind", kind.String()))
+}
+
+func (s *socket) Close() error { return s.conn.Close() }
+
+// Send implements [Transport].
+func (s *socket) Send(messages []Message) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range messages {
+		m := &messages[i]
+		if err := s.setHeader(m); err != nil {
+			return i, err
+		}
+		binary.BigEndian.PutUint16(m.Data[4:], s.id)
+		if !s.v6 { // the kernel does ICMPv6 checksums
+			m.Data[2], m.Data[3] = 0, 0
+			binary.BigEndian.PutUint16(m.Data[2:], checksum(m.Data))
+		}
+		var to net.Addr = &net.IPAddr{IP: m.Addr.AsSlice(), Zone: m.Addr.Zone()}
+		if s.datagram {
+			to = &net.UDPAddr{IP: m.Addr.AsSlice(), Zone: m.Addr.Zone()}
+		}
+		m.Time = time.Now()
+		if _, err := s.conn.WriteTo(m.Data, to); err != nil {
+			return i, err
+		}
+	}
+	return len(messages), nil
+}
+
+// setHeader sets the TTL and traffic class for the next message, where they are not set so already.
+func (s *socket) setHeader(m *Message) (err error) {
+	ttl := m.TTL
+	if ttl == 0 {
+		ttl = s.usualTTL
+	}
+	if ttl != s.ttl {
+		if s.v6 {
+			err = s.conn.IPv6PacketConn().SetHopLimit(ttl)
+		} else {
+			err = s.conn.IPv4PacketConn().SetTTL(ttl)
+		}
+		if err != nil {
+			return err
+		}
+		s.ttl = ttl
+	}
+	if m.TrafficClass != s.trafficClass {
+		if s.v6 {
+			err = s.conn.IPv6PacketConn().SetTrafficClass(m.TrafficClass)
+		} else {
+			err = s.conn.IPv4PacketConn().SetTOS(m.TrafficClass)
+		}
+		if err != nil {
+			return err
+		}
+		s.trafficClass = m.TrafficClass
+	}
+	return nil
+}
+
+// Receive implements [Transport].
+func (s *socket) Receive(messages []Message) (int, error) {
+	m := &messages[0]
+	for buffer, failed := m.Data, 0; ; {
+		n, from, err := s.conn.ReadFrom(buffer)
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return 0, net.ErrClosed
+			}
+			if failed++; failed > 100 {
+				return 0, err
+			}
+			continue // one bad message is not a bad socket
+		}
+		failed = 0
+		addr, ok := addrOf(from)
+		if !ok {
+			continue
+		}
+		*m = Message{Addr: addr, Data: buffer[:n], Time: time.Now()}
+		if s.quoted(m) || len(m.Data) >= headerLen && binary.BigEndian.Uint16(m.Data[4:]) == s.id {
+			return 1, nil
+		}
+	}
+}
+
+func addrOf(a net.Addr) (netip.Addr, bool) {
+	var ip netip.Addr
+	var ok bool
+	switch a := a.(type) {
+	case *net.UDPAddr:
+		ip, ok = netip.AddrFromSlice(a.IP)
+	case *net.IPAddr:
+		ip, ok = netip.AddrFromSlice(a.IP)
+	}
+	return ip.Unmap(), ok
+}
+
+// quoted turns an ICMP error message into what it quotes. It reports false if m is none, or not about us.
+func (s *socket) quoted(m *Message) bool {
+	protocol := 1
+	if s.v6 {
+		protocol = 58
+	}
+	parsed, err := icmp.ParseMessage(protocol, m.Data)
+	if err != nil {
+		return false
+	}
+	var quote []byte
+	e := &ICMPError{Type: int(m.Data[0]), Code: int(m.Data[1]), From: m.Addr}
+	switch body := parsed.Body.(type) {
+	case *icmp.DstUnreach:
+		quote = body.Data
+		if e.tooBig() {
+			e.MTU = int(binary.BigEndian.Uint16(m.Data[6:]))
+		}
+	case *icmp.TimeExceeded:
+		quote = body.Data
+	case *icmp.ParamProb:
+		quote = body.Data
+	case *icmp.PacketTooBig:
+		quote, e.MTU = body.Data, body.MTU
+	default:
+		return false
+	}
+	var ok bool
+	if m.Addr, m.Data, ok = cutQuote(quote, s.v6); !ok {
+		return false
+	}
+	m.Err = e
+	return binary.BigEndian.Uint16(m.Data[4:]) == s.id
+}
+
+// cutQuote returns the destination of a quoted packet, and the ICMP message in it.
+func cutQuote(quote []byte, v6 bool) (to netip.Addr, message []byte, ok bool) {
+	if v6 {
+		const length = 40
+		if len(quote) < length+headerLen {
+			return to, nil, false
+		}
+		to, ok = netip.AddrFromSlice(quote[24:40])
+		return to, quote[length:], ok
+	}
+	h, err := ipv4.ParseHeader(quote)
+	if err != nil || len(quote) < h.Len+headerLen {
+		return to, nil, false
+	}
+	to, ok = netip.AddrFromSlice(h.Dst.To4())
+	return to, quote[h.Len:], ok
+}

@@ -1,0 +1,233 @@
+package ping
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Reply is how one probe ended: with an echo reply (Err is nil), or without.
+type Reply struct {
+	// Seq counts the probes of the call, from 0. It is not the sequence number on the wire, which all calls
+	// share.
+	Seq int
+	// From is who answered: the target, or the router that sent the ICMP error. Invalid if nobody did.
+	From netip.Addr
+	// RTT is the time from sending to the answer, never above the timeout. It is 0 when Err is not nil, except for an
+	// *ICMPError, whose time is measured too.
+	RTT time.Duration
+	// TTL is the TTL or hop limit that the answer arrived with; 0 where it is not known.
+	TTL int
+	// Size is the length of the ICMP message that came back, in bytes: the payload and 8. 0 without an echo reply.
+	Size int
+	// Sent and Received are the instants on the wall clock; Received is zero without an answer, and Sent if
+	// the probe could not be sent.
+	Sent, Received time.Time
+	// Clock says what measured the RTT.
+	Clock Clock
+	// Err is nil for an echo reply. Otherwise it is ErrTimeout, an *ICMPError, or why the probe could
+	// not be sent.
+	Err error
+}
+
+// MarshalJSON returns an object with the fields seq, from, rtt_ns, ttl, size, sent, received, clock and error;
+// those that are not known are left out.
+func (r Reply) MarshalJSON() ([]byte, error) {
+	v := struct {
+		Seq      int           `json:"seq"`
+		From     netip.Addr    `json:"from,omitzero"`
+		RTT      time.Duration `json:"rtt_ns,omitempty"`
+		TTL      int           `json:"ttl,omitempty"`
+		Size     int           `json:"size,omitempty"`
+		Sent     time.Time     `json:"sent,omitzero"`
+		Received time.Time     `json:"received,omitzero"`
+		Clock    Clock         `json:"clock"`
+		Err      string        `json:"error,omitempty"`
+	}{r.Seq, r.From, r.RTT, r.TTL, r.Size, r.Sent, r.Received, r.Clock, ""}
+	if r.Err != nil {
+		v.Err = r.Err.Error()
+	}
+	return json.Marshal(v)
+}
+
+// Statistics sums up the probes of one call to one target. The RTT figures are over the echo replies that came
+// in time, the first to each probe.
+//
+// The zero value is empty and ready for [Statistics.Add]. It is not safe for concurrent use.
+type Statistics struct {
+	Target netip.Addr `json:"target"`
+	// Replies has one entry per settled probe, in order of Seq, the lost ones with their Err. PingN fills it;
+	// Add does not.
+	Replies []Reply `json:"replies,omitempty"`
+
+	// Sent counts the probes that left and are settled: Sent = Received + Lost, always. SendErrors counts
+	// those that never left this host.
+	Sent       int `json:"sent"`
+	SendErrors int `json:"send_errors"`
+	// Received counts the probes answered by an echo reply within the timeout (RFC 2681).
+	Received int `json:"received"`
+	// Lost counts the rest (RFC 7680, the timeout being its Tmax). It includes those that an ICMP error ended
+	// (Errors) and those answered too late (Late).
+	Lost   int `json:"lost"`
+	Errors int `json:"icmp_errors"`
+	Late   int `json:"late"`
+	// Duplicates counts answers to a probe beyond its first (RFC 5560).
+	Duplicates int `json:"duplicates"`
+	// Reordered counts replies that came after the reply to a later probe (RFC 4737, type P-Reordered).
+	Reordered int `json:"reordered"`
+	// Corrupted counts replies whose payload, length or code is not what was asked for. Without another
+	// reply, the probe is lost.
+	Corrupted int `json:"corrupted"`
+	// Stray counts messages with the sequence number of a probe of this call that do not answer it: from
+	// another address, or without its cookie.
+	Stray int `json:"stray"`
+	// LocalDrops counts messages that this host's socket dropped while the call ran, for want of room: some
+	// of those Lost may have been answered. The socket is shared, so they may be other calls' too.
+	LocalDrops int `json:"local_drops"`
+
+	Min  time.Duration `json:"min_ns"`
+	Max  time.Duration `json:"max_ns"`
+	Mean time.Duration `json:"mean_ns"` // arithmetic
+	// Median is Percentile(0.5) of Replies.
+	Median time.Duration `json:"median_ns"`
+	// StdDev is the population standard deviation, what ping(8) calls mdev.
+	StdDev time.Duration `json:"stddev_ns"`
+	// Jitter is the smoothed difference between successive RTTs, in the order of arrival: the interarrival
+	// jitter of RFC 3550 section 6.4.1 (gain 1/16), with the RTT for the transit time. A lost probe is passed over.
+	Jitter time.Duration `json:"jitter_ns"`
+
+	mean, m2   float64 // Welford's running mean and sum of squared deviations, ns
+	jitter     float64
+	last       time.Duration // the RTT before
+	latest     int           // the largest Seq received, plus one
+	latestTime time.Time     // and when
+}
+
+// Add counts one settled probe, such as a Stream yields, in constant memory: r itself is not kept, so that
+// Median stays 0 and Percentile looks at Replies only.
+func (s *Statistics) Add(r Reply) {
+	var icmpError *ICMPError
+	switch {
+	case r.Err == nil:
+		s.Sent++
+		s.Received++
+		s.addRTT(r)
+	case errors.As(r.Err, &icmpError):
+		s.Sent++
+		s.Lost++
+		s.Errors++
+	case errors.Is(r.Err, ErrTimeout):
+		s.Sent++
+		s.Lost++
+	default:
+		s.SendErrors++
+	}
+}
+
+func (s *Statistics) addRTT(r Reply) {
+	if r.Seq < s.latest && !r.Received.Before(s.latestTime) {
+		s.Reordered++
+	}
+	if r.Seq >= s.latest {
+		s.latest, s.latestTime = r.Seq+1, r.Received
+	}
+	n := float64(s.Received)
+	if s.Received == 1 {
+		s.Min, s.Max = r.RTT, r.RTT
+	} else {
+		s.Min, s.Max = min(s.Min, r.RTT), max(s.Max, r.RTT)
+		s.jitter += (math.Abs(float64(r.RTT-s.last)) - s.jitter) / 16
+	}
+	s.last = r.RTT
+	delta := float64(r.RTT) - s.mean
+	s.mean += delta / n
+	s.m2 += delta * (float64(r.RTT) - s.mean)
+	s.Mean = time.Duration(math.Round(s.mean))
+	s.StdDev = time.Duration(math.Round(math.Sqrt(s.m2 / n)))
+	s.Jitter = time.Duration(math.Round(s.jitter))
+}
+
+// keep notes the reply of a settled probe.
+func (s *Statistics) keep(r Reply) { s.Replies = append(s.Replies, r) }
+
+// finish adds what only the end of the call shows.
+func (s *Statistics) finish(o oddities) {
+	slices.SortFunc(s.Replies, func(a, b Reply) int { return cmp.Compare(a.Seq, b.Seq) })
+	s.Median = s.Percentile(0.5)
+	s.Duplicates, s.Late, s.Corrupted, s.Stray = o.duplicates, o.late, o.corrupted, o.stray
+}
+
+// Loss is Lost / Sent, from 0 to 1; 0 if nothing was sent.
+func (s *Statistics) Loss() float64 {
+	if s.Sent == 0 {
+		return 0
+	}
+	return float64(s.Lost) / float64(s.Sent)
+}
+
+// Percentile returns the RTT that the share q of the echo replies in Replies did not exceed, by the nearest
+// rank: with n of them in order of RTT the ⌈q·n⌉th, 0 giving the least and 1 the greatest. q beyond 0..1 is
+// taken as the nearer of them. It is 0 without a reply.
+func (s *Statistics) Percentile(q float64) time.Duration {
+	rtts := make([]time.Duration, 0, len(s.Replies))
+	for i := range s.Replies {
+		if s.Replies[i].Err == nil {
+			rtts = append(rtts, s.Replies[i].RTT)
+		}
+	}
+	if len(rtts) == 0 || math.IsNaN(q) {
+		return 0
+	}
+	slices.Sort(rtts)
+	n := float64(len(rtts))
+	// q·n is not always exact: 0.07*100 is a little above 7.
+	rank := math.Ceil(q*n - 1e-9*n)
+	return rtts[int(min(max(rank, 1), n))-1]
+}
+
+// String returns the two lines that ping(8) users know: the counts, and the RTTs if there are any.
+func (s *Statistics) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d packets transmitted, %d received", s.Sent, s.Received)
+	for _, c := range []struct {
+		n    int
+		what string
+	}{
+		{s.Duplicates, "duplicates"}, {s.Corrupted, "corrupted"}, {s.Errors, "errors"}, {s.Late, "late"},
+		{s.SendErrors, "not sent"}, {s.LocalDrops, "dropped locally"},
+	} {
+		if c.n > 0 {
+			fmt.Fprintf(&b, ", +%d %s", c.n, c.what)
+		}
+	}
+	fmt.Fprintf(&b, ", %.4g%% packet loss", 100*s.Loss())
+	if s.Received > 0 {
+		fmt.Fprintf(&b, "\nrtt min/avg/max/mdev = %.3f/%.3f/%.3f/%.3f ms",
+			milliseconds(s.Min), milliseconds(s.Mean), milliseconds(s.Max), milliseconds(s.StdDev))
+	}
+	return b.String()
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// LogValue groups what a log line has room for.
+func (s *Statistics) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("target", s.Target.String()),
+		slog.Int("sent", s.Sent),
+		slog.Int("received", s.Received),
+		slog.Float64("loss", s.Loss()),
+		slog.Duration("min", s.Min),
+		slog.Duration("mean", s.Mean),
+		slog.Duration("max", s.Max),
+		slog.Duration("stddev", s.StdDev),
+		slog.Duration("jitter", s.Jitter),
+	)
+}
