@@ -53,7 +53,7 @@ func roundTrip(sent, read stamp, arrived int64) (rtt int64, clock Clock) {
 	bound := max(read.mono-sent.mono, 0)
 	step := (read.wall - sent.wall) - (read.mono - sent.mono)
 	tolerance := stepTolerance + bound/1000
-	if rtt := arrived - sent.wall; arrived != 0 && rtt >= 0 && rtt <= bound+stepTolerance && -tolerance <= step && step <= tolerance {
+	if rtt := arrived - sent.wall; arrived != 0 && rtt >= 0 && rtt <= bound+tolerance && -tolerance <= step && step <= tolerance {
 		return min(rtt, bound), ClockKernel
 	}
 	return bound, ClockUser

@@ -269,6 +269,12 @@ func (c *conn) resume() {
 	c.out.Lock()
 	parked := c.out.parked
 	c.out.parked = false
+	if parked {
+		// Some may have waited long enough for their callers to go.
+		c.mu.Lock()
+		c.out.queue = slices.DeleteFunc(c.out.queue, func(o outgoing) bool { return c.flight.forget(o.seq) })
+		c.mu.Unlock()
+	}
 	c.out.Unlock()
 	if parked {
 		c.flush()

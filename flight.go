@@ -1,6 +1,7 @@
 package ping
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -224,20 +225,20 @@ func (f *flight) sent(seq uint16, at stamp, lag int64) {
 	f.counts.Sent++
 	s.sent = at
 	s.lag = uint32(min(max(lag, 0), 1<<32-1))
-	early := slices.IndexFunc(f.early, func(a arrival) bool { return a.seq == seq })
-	var a arrival
-	if early >= 0 {
-		a = f.early[early]
-		f.early = slices.Delete(f.early, early, early+1)
-	}
 	if f.owner(s) == nil {
 		f.abandon(s)
-		return
+	} else {
+		s.state = waiting
+		left := at.mono + int64(s.lag)
+		f.pushDeadline(deadline{left + min(s.timeout, math.MaxInt64-left), seq})
 	}
-	s.state = waiting
-	f.pushDeadline(deadline{at.mono + int64(s.lag) + s.timeout, seq})
-	if early >= 0 {
-		f.settle(&a)
+	if len(f.early) > 0 {
+		f.early = slices.DeleteFunc(f.early, func(a arrival) bool {
+			if a.seq == seq {
+				f.arrive(&a)
+			}
+			return a.seq == seq
+		})
 	}
 }
 
@@ -246,6 +247,17 @@ func (f *flight) abandon(s *slot) {
 	f.counts.Abandoned++
 	f.count--
 	s.state = expired
+}
+
+// forget frees the slot of a probe that has not been sent, if nobody is interested in it any more.
+func (f *flight) forget(seq uint16) bool {
+	s := &f.slots[seq]
+	if f.owner(s) != nil {
+		return false
+	}
+	s.state = unused
+	f.count--
+	return true
 }
 
 // failed says that the probe could not be sent.
@@ -297,17 +309,23 @@ func (f *flight) accept(m *Message, read stamp) {
 	if !m.Time.IsZero() {
 		a.wall = m.Time.UnixNano()
 	}
+	f.arrive(&a)
+}
+
+// arrive does with an answer what the state of its probe asks for.
+func (f *flight) arrive(a *arrival) {
+	s := &f.slots[a.seq]
 	switch s.state {
 	case sending:
-		f.early = append(f.early, a)
+		f.early = append(f.early, *a)
 	case waiting:
-		f.settle(&a)
+		f.settle(a)
 	case expired:
 		s.state = answered
-		f.late(in)
+		f.late(f.owner(s))
 	case answered:
 		f.counts.Duplicates++
-		if in != nil {
+		if in := f.owner(s); in != nil {
 			in.oddities.duplicates++
 		}
 	}

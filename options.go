@@ -175,7 +175,8 @@ func WithNetwork(network string) ProbeOption {
 	})
 }
 
-// WithCount sets how many echoes Reachable sends at most: 1 or more, 3 by default.
+// WithCount sets how many echo requests Reachable sends at most (3 by default), and after how many a Stream ends
+// (by default never): 1 or more.
 func WithCount(n int) ProbeOption {
 	return inRange("WithCount", n, 1, 1<<31-1, func(c *probeConfig) *int { return &c.count })
 }

@@ -35,9 +35,10 @@ func (p *Pinger) PingN(ctx context.Context, host string, n int, opts ...ProbeOpt
 	return s, err
 }
 
-// Stream sends echo requests to host, WithInterval apart, until ctx ends or the loop breaks, in constant memory. It
+// Stream sends echo requests to host, WithInterval apart, until ctx ends, the loop breaks, or as many as WithCount
+// says are settled (by default without end), in constant memory. It
 // yields each Reply as it is settled, a lost probe's with its Err: with a timeout above the interval not always in
-// order of Seq. What ends the stream comes last, as an error with an empty Reply. The body of the loop delays the
+// order of Seq. An error that ends the stream comes last, with an empty Reply. The body of the loop delays the
 // next probe if it takes longer than the interval, and distorts no RTT.
 func (p *Pinger) Stream(ctx context.Context, host string, opts ...ProbeOption) iter.Seq2[Reply, error] {
 	return func(yield func(Reply, error) bool) {
@@ -45,11 +46,11 @@ func (p *Pinger) Stream(ctx context.Context, host string, opts ...ProbeOption) i
 		if err == nil {
 			defer e.end()
 			more := true
-			err = e.run(ctx, 0, func(r Reply) bool {
+			err = e.run(ctx, e.config.count, func(r Reply) bool {
 				more = yield(r, nil)
 				return more
 			})
-			if !more {
+			if !more || err == nil {
 				return
 			}
 		}

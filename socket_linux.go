@@ -168,8 +168,11 @@ func setOptions(fd int, v6 bool, config socketConfig) error {
 	// Ping sockets are born with SO_REUSEADDR (net/ipv4/af_inet.c, INET_PROTOSW_REUSE), and while it is set
 	// any process may bind our identifier, and gets our replies.
 	err := set(unix.SOL_SOCKET, unix.SO_REUSEADDR, 0, "SO_REUSEADDR")
-	// The kernel cuts this down to net.core.rmem_max.
-	err = errors.Join(err, set(unix.SOL_SOCKET, unix.SO_RCVBUF, 1<<28, "SO_RCVBUF"))
+	// The kernel cuts these down to net.core.rmem_max and wmem_max. What waits for a neighbour that does not
+	// answer takes room to send from all the others.
+	err = errors.Join(err,
+		set(unix.SOL_SOCKET, unix.SO_RCVBUF, 1<<28, "SO_RCVBUF"),
+		set(unix.SOL_SOCKET, unix.SO_SNDBUF, 1<<28, "SO_SNDBUF"))
 	err = errors.Join(err, set(unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1, "SO_TIMESTAMPNS"))
 	discover := unix.IP_PMTUDISC_DONT
 	if config.dontFragment {
@@ -325,7 +328,7 @@ func (s *socket) tryReceive(messages []Message) (int, error) {
 		}
 		for i := range b.n {
 			m := &messages[first+i]
-			if b.get(i, m, s.v6, flags != 0) && s.stripIPHeader(m, flags != 0) {
+			if b.get(i, m, s.v6, flags != 0) && s.ours(m, flags != 0) {
 				messages[got], *m = *m, messages[got]
 				got++
 			}
@@ -347,12 +350,18 @@ func (s *socket) drops() (n uint64) {
 	return n
 }
 
-// stripIPHeader takes the IPv4 header off what a raw socket received.
-func (s *socket) stripIPHeader(m *Message, quoted bool) bool {
-	if s.id == 0 || s.v6 || quoted {
+// ours makes of what a raw socket received what a datagram socket would have: it takes off the IPv4 header, looks at
+// the ICMP checksum (for IPv6 the kernel has), and reports false for what is not ours, such as the ICMP errors to
+// all other programs' echo requests.
+func (s *socket) ours(m *Message, quoted bool) bool {
+	switch {
+	case s.id == 0:
 		return true
-	}
-	if len(m.Data) < 20 {
+	case quoted:
+		return len(m.Data) >= headerLen && binary.BigEndian.Uint16(m.Data[4:]) == s.id
+	case s.v6:
+		return true
+	case len(m.Data) < 20:
 		return false
 	}
 	n := int(m.Data[0]&0x0f) * 4
@@ -360,7 +369,7 @@ func (s *socket) stripIPHeader(m *Message, quoted bool) bool {
 		return false
 	}
 	m.Data = m.Data[n:]
-	return true
+	return checksum(m.Data) == 0
 }
 
 // notPermitted says what is in the way of an ICMP socket, and the command that mends it.

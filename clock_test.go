@@ -1,0 +1,57 @@
+package ping
+
+import (
+	"testing"
+	"time"
+)
+
+func TestRoundTrip(t *testing.T) {
+	const ms = int64(time.Millisecond)
+	sent := stamp{wall: 1_700_000_000_000 * ms, mono: 500 * ms}
+	at := func(d int64) stamp { return sent.add(d) }
+	for _, c := range []struct {
+		name    string
+		read    stamp
+		arrived int64
+		rtt     int64
+		clock   Clock
+	}{
+		{"stamped", at(21 * ms), sent.wall + 20*ms, 20 * ms, ClockKernel},
+		{"read long after", at(5000 * ms), sent.wall + 20*ms, 20 * ms, ClockKernel},
+		{"no stamp", at(21 * ms), 0, 21 * ms, ClockUser},
+		{"arrived before it was sent", at(21 * ms), sent.wall - 1, 21 * ms, ClockUser},
+		{"arrived after it was read", at(21 * ms), sent.wall + 30*ms, 21 * ms, ClockUser},
+		{"stamp a moment after the reading", at(20 * ms), sent.wall + 20*ms + 500, 20 * ms, ClockKernel},
+		{"clock set forward an hour", stamp{sent.wall + 3_600_021*ms, sent.mono + 21*ms}, sent.wall + 3_600_020*ms, 21 * ms, ClockUser},
+		{"clock set back an hour", stamp{sent.wall - 3_599_979*ms, sent.mono + 21*ms}, sent.wall - 3_599_980*ms, 21 * ms, ClockUser},
+		{"clock set back, within the RTT", stamp{sent.wall + 11*ms, sent.mono + 21*ms}, sent.wall + 10*ms, 21 * ms, ClockUser},
+		{"clock set forward after the arrival", stamp{sent.wall + 3_600_021*ms, sent.mono + 21*ms}, sent.wall + 20*ms, 21 * ms, ClockUser},
+		{"clock slewed at 500 ppm", stamp{sent.wall + 10_005*ms, sent.mono + 10_000*ms}, sent.wall + 10_004*ms, 10_000 * ms, ClockKernel},
+		{"read before it was sent", stamp{sent.wall - ms, sent.mono - ms}, sent.wall, 0, ClockKernel},
+	} {
+		rtt, clock := roundTrip(sent, c.read, c.arrived)
+		if rtt != c.rtt || clock != c.clock {
+			t.Errorf("%s: got %v by the %v clock, want %v by the %v clock", c.name,
+				time.Duration(rtt), clock, time.Duration(c.rtt), c.clock)
+		}
+	}
+}
+
+// Whatever the clocks do, an RTT lies between 0 and the monotonic time from sending to reading.
+func FuzzRoundTrip(f *testing.F) {
+	f.Add(int64(0), int64(0), int64(1), int64(1), int64(1))
+	f.Add(int64(1e18), int64(5), int64(-1e18), int64(50), int64(1e18+20))
+	f.Add(int64(1e18), int64(5), int64(1e18+45), int64(50), int64(-1))
+	f.Fuzz(func(t *testing.T, sentWall, sentMono, readWall, readMono, arrived int64) {
+		const limit = 1 << 61 // a hundred years either way; beyond that the differences overflow
+		for _, v := range []int64{sentWall, sentMono, readWall, readMono, arrived} {
+			if v < -limit || v > limit {
+				return
+			}
+		}
+		rtt, _ := roundTrip(stamp{sentWall, sentMono}, stamp{readWall, readMono}, arrived)
+		if rtt < 0 || rtt > max(readMono-sentMono, 0) {
+			t.Errorf("RTT %d is not within 0 to %d", rtt, readMono-sentMono)
+		}
+	})
+}

@@ -1,0 +1,120 @@
+// Dping sends ICMP echo requests to one or many hosts, without root and through one socket for each family, and
+// reports as ping(8) does:
+//
+//	dping [-c n] [-i interval] [-W timeout] [-s size] [-t ttl] [-4|-6] [-q] [-json] host...
+//
+// There is a line for each probe, once it is answered, refused or given up; with several hosts it begins with the
+// host's name. A probe that could not be sent is told of on stderr. The statistics of each host follow at the end:
+// after n probes, or on the first SIGINT or SIGTERM (a second one ends the program at once). SIGQUIT shows them at
+// any time.
+//
+// With -json each line is one object: {"host":..., "reply":{...}} for a probe, {"host":..., "statistics":{...}}
+// for the statistics. There seq counts from 0, whereas icmp_seq counts from 1. Late, duplicate and corrupted
+// replies, messages dropped locally and the median are not measured, and stay 0.
+//
+// The exit status is 0 if each host answered at least once, 1 if one did not, and 2 for any other error, such as a
+// bad argument, a name that is not known, or a system that permits no ICMP sockets.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/icmpsock/ping"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal finds the system's own handler
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr, notifyQuit()))
+}
+
+// run is the command: it pings until all is done or ctx ends, shows the statistics on each signal from quit, and
+// returns the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer, quit <-chan os.Signal) int {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	c, err := parse(args, stdout)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	if err != nil {
+		complain(stderr, err)
+		return 2
+	}
+	pinger, err := ping.New(c.options...)
+	if err != nil {
+		complain(stderr, err)
+		return 2
+	}
+	defer pinger.Close()
+
+	out := &output{config: c, stop: stop, stdout: stdout, stderr: stderr}
+	var running sync.WaitGroup
+	targets := make([]*target, len(c.hosts))
+	for i, host := range c.hosts {
+		t := &target{host: host}
+		targets[i] = t
+		running.Go(func() {
+			if err := t.ping(ctx, pinger, out); err != nil && ctx.Err() == nil {
+				out.fail(t, err)
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		running.Wait()
+		close(done)
+	}()
+	for {
+		select {
+		case <-quit:
+			out.summarize(targets)
+		case <-done:
+			out.summarize(targets)
+			return out.status(targets)
+		}
+	}
+}
+
+// A target is one of the hosts.
+type target struct {
+	host       string
+	statistics ping.Statistics // guarded by output.mu; Target is valid while there is something to tell
+}
+
+// ping pings the target until an error, such as ctx's, or the count asked for ends it.
+func (t *target) ping(ctx context.Context, p *ping.Pinger, out *output) error {
+	addr, err := resolve(ctx, out.config.network, t.host)
+	if err != nil {
+		return err
+	}
+	out.begin(t, addr)
+	for r, err := range p.Stream(ctx, addr.String()) {
+		if err != nil {
+			return err
+		}
+		out.settle(t, r)
+	}
+	return nil
+}
+
+// resolve returns the address that stands for host in all that follows.
+func resolve(ctx context.Context, network, host string) (netip.Addr, error) {
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, network, host) // an address too: is it of the network?
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	if addr, err := netip.ParseAddr(host); err == nil {
+		return addr, nil // LookupNetIP drops the zone
+	}
+	return addrs[0].Unmap(), nil
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/icmpsock/ping"
+)
+
+// An output is where all goroutines write, whole lines at a time.
+type output struct {
+	config *config
+	stop   func() // called when stdout fails
+
+	mu             sync.Mutex // guards what follows, and the targets' statistics
+	stdout, stderr io.Writer
+	failed         bool // there was an error, which the exit status shows
+	broken         bool // it was one of stdout
+}
+
+// A record is a line of -json.
+type record struct {
+	Host       string           `json:"host"`
+	Reply      *ping.Reply      `json:"reply,omitempty"`
+	Statistics *ping.Statistics `json:"statistics,omitempty"`
+}
+
+// begin says that the target is known by addr.
+func (o *output) begin(t *target, addr netip.Addr) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	t.statistics.Target = addr
+	if !o.config.json {
+		o.print(fmt.Sprintf("PING %s (%v): %d data bytes", t.host, addr, o.config.size))
+	}
+}
+
+// settle counts and shows how one probe ended.
+func (o *output) settle(t *target, r ping.Reply) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	t.statistics.Add(r)
+	switch {
+	case o.config.quiet:
+	case o.config.json:
+		o.encode(record{Host: t.host, Reply: &r})
+	case r.Sent.IsZero():
+		complain(o.stderr, fmt.Errorf("%s: icmp_seq=%d not sent: %w", t.host, r.Seq+1, r.Err))
+	case len(o.config.hosts) > 1:
+		o.print(t.host + ": " + describe(t.host, r))
+	default:
+		o.print(describe(t.host, r))
+	}
+}
+
+// describe says how a probe that was sent ended, in the words of ping(8).
+func describe(host string, r ping.Reply) string {
+	seq := r.Seq + 1
+	if refused := (*ping.ICMPError)(nil); errors.As(r.Err, &refused) {
+		reason := strings.TrimSuffix(refused.Error(), ", from "+refused.From.String())
+		return fmt.Sprintf("From %v: icmp_seq=%d %s", r.From, seq, reason)
+	}
+	if r.Err != nil {
+		return fmt.Sprintf("no answer from %s: icmp_seq=%d", host, seq)
+	}
+	ttl := ""
+	if r.TTL > 0 {
+		ttl = fmt.Sprintf(" ttl=%d", r.TTL)
+	}
+	ms := float64(r.RTT) / float64(time.Millisecond)
+	return fmt.Sprintf("%d bytes from %v: icmp_seq=%d%s time=%.3f ms", r.Size, r.From, seq, ttl, ms)
+}
+
+// summarize shows the statistics so far of each target that has any.
+func (o *output) summarize(targets []*target) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, t := range targets {
+		switch s := &t.statistics; {
+		case !s.Target.IsValid():
+		case o.config.json:
+			o.encode(record{Host: t.host, Statistics: s})
+		default:
+			o.print(fmt.Sprintf("\n--- %s ping statistics ---\n%v", t.host, s))
+		}
+	}
+}
+
+// status is the exit status when all is done.
+func (o *output) status(targets []*target) int {
+	if o.failed {
+		return 2
+	}
+	for _, t := range targets {
+		if t.statistics.Received == 0 {
+			return 1
+		}
+	}
+	return 0
+}
+
+// fail tells what ended a target's probes. If it had none, it has no statistics either.
+func (o *output) fail(t *target, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.failed = true
+	if t.statistics.Sent+t.statistics.SendErrors == 0 {
+		t.statistics.Target = netip.Addr{}
+	}
+	complain(o.stderr, err)
+}
+
+// print writes text as one or more lines.
+func (o *output) print(text string) {
+	_, err := io.WriteString(o.stdout, text+"\n")
+	o.check(err)
+}
+
+// encode writes one line of JSON.
+func (o *output) encode(r record) { o.check(json.NewEncoder(o.stdout).Encode(r)) }
+
+// check ends everything when stdout fails.
+func (o *output) check(err error) {
+	if err != nil && !o.broken {
+		o.broken, o.failed = true, true
+		complain(o.stderr, err)
+		o.stop()
+	}
+}
+
+// complain writes an error, less the library's own prefix.
+func complain(stderr io.Writer, err error) {
+	text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "ping: "), "ping ")
+	fmt.Fprintf(stderr, "dping: %s\n", text)
+}

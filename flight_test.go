@@ -1,0 +1,306 @@
+package ping
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+func newTestFlight() *flight {
+	return &flight{cookies: rand.New(rand.NewPCG(1, 2)).Uint64}
+}
+
+var testAddr = netip.MustParseAddr(target)
+
+// reply is what answers the request that a probe with this number and cookie is.
+func testReply(t testing.TB, seq uint16, cookie uint64, size int, wall int64) *Message {
+	template, err := newTemplate(false, size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := echoed(Message{Addr: testAddr, Data: appendEcho(nil, template, seq, cookie)})
+	m.Time = time.Unix(0, wall)
+	return &m
+}
+
+// A probe takes each number once before any is taken again, whatever is still in flight.
+func TestSequenceNumbers(t *testing.T) {
+	f := newTestFlight()
+	in := newInbox()
+	f.register(in)
+	p := probe{dst: testAddr, size: 56, timeout: time.Second}
+	hold, cookie := f.take(in, &p)
+	f.sent(hold, stamp{}, 0)
+	seen := map[uint16]int{}
+	for i := range 3*minSlots - 3 {
+		seq, cookie := f.take(in, &p)
+		seen[seq]++
+		f.sent(seq, stamp{}, 0)
+		f.accept(testReply(t, seq, cookie, 56, 1), stamp{1, 1})
+		if len(in.outcomes) != 1 || in.outcomes[0].err != nil {
+			t.Fatalf("probe %d, number %d: outcomes %+v", i, seq, in.outcomes)
+		}
+		in.outcomes = in.outcomes[:0]
+	}
+	if len(seen) != minSlots-1 || seen[hold] != 0 {
+		t.Errorf("%d numbers used, the one in flight %d times", len(seen), seen[hold])
+	}
+	for seq, n := range seen {
+		if n != 3 {
+			t.Errorf("number %d used %d times", seq, n)
+		}
+	}
+	f.accept(testReply(t, hold, cookie, 56, 1), stamp{2, 2})
+	if len(in.outcomes) != 1 || in.outcomes[0].rtt != 1 {
+		t.Errorf("the first probe: %+v", in.outcomes)
+	}
+}
+
+// A late reply to an earlier owner of a number is not taken for the answer to a later one.
+func TestEarlierOwner(t *testing.T) {
+	f := newTestFlight()
+	in := newInbox()
+	f.register(in)
+	p := probe{dst: testAddr, size: 56, timeout: time.Second}
+	first, cookie := f.take(in, &p)
+	f.sent(first, stamp{}, 0)
+	f.expire(int64(2 * time.Second))
+	for seq := uint16(0); ; {
+		if seq, _ = f.take(in, &p); seq == first {
+			break
+		}
+		f.failed(seq, nil)
+	}
+	f.sent(first, stamp{}, 0)
+	in.outcomes = in.outcomes[:0]
+	f.accept(testReply(t, first, cookie, 56, 1), stamp{1, 1})
+	if len(in.outcomes) != 0 || in.oddities.stray != 1 {
+		t.Errorf("outcomes %+v, oddities %+v", in.outcomes, in.oddities)
+	}
+}
+
+// The table grows under probes in flight, up to one slot for each sequence number.
+func TestGrowth(t *testing.T) {
+	f := newTestFlight()
+	in := newInbox()
+	f.register(in)
+	cookies := map[uint16]uint64{}
+	for i := 0; !f.full(); i++ {
+		seq, cookie := f.take(in, &probe{dst: testAddr, size: 56, timeout: time.Second, tag: int64(i)})
+		if _, ok := cookies[seq]; ok {
+			t.Fatalf("number %d is taken twice", seq)
+		}
+		cookies[seq] = cookie
+		f.sent(seq, stamp{}, 0)
+	}
+	if f.count != maxInFlight || len(cookies) != maxInFlight || len(f.slots) != maxSlots {
+		t.Fatalf("%d in flight, %d numbers, %d slots", f.count, len(cookies), len(f.slots))
+	}
+	for seq, cookie := range cookies {
+		f.accept(testReply(t, seq, cookie, 56, 1), stamp{1, 1})
+	}
+	got := map[int64]bool{}
+	for _, o := range in.outcomes {
+		if o.err != nil {
+			t.Fatalf("outcome %+v", o)
+		}
+		got[o.tag] = true
+	}
+	if len(got) != maxInFlight || f.count != 0 || len(f.deadlines) != 0 {
+		t.Errorf("%d answered, %d still in flight", len(got), f.count)
+	}
+}
+
+// An answer may be read before the call that sent the request has returned.
+func TestEarlyAnswer(t *testing.T) {
+	f := newTestFlight()
+	in := newInbox()
+	f.register(in)
+	p := probe{dst: testAddr, size: 56, timeout: time.Second}
+	seq, cookie := f.take(in, &p)
+	f.accept(testReply(t, seq, cookie, 56, 70), stamp{80, 80})
+	if len(in.outcomes) != 0 {
+		t.Fatalf("settled before it was sent: %+v", in.outcomes)
+	}
+	other, otherCookie := f.take(in, &p)
+	f.accept(testReply(t, other, otherCookie, 56, 90), stamp{100, 100})
+	f.accept(testReply(t, seq, cookie, 56, 75), stamp{80, 80}) // and comes twice
+	f.sent(seq, stamp{50, 50}, 0)
+	if len(in.outcomes) != 1 || in.outcomes[0].rtt != 20 || in.oddities.duplicates != 1 || len(f.early) != 1 {
+		t.Errorf("outcomes %+v, oddities %+v, early %+v", in.outcomes, in.oddities, f.early)
+	}
+	f.sent(other, stamp{60, 60}, 0)
+	if len(in.outcomes) != 2 || in.outcomes[1].rtt != 30 || len(f.early) != 0 {
+		t.Errorf("outcomes %+v, early %+v", in.outcomes, f.early)
+	}
+
+	// The caller is gone by then.
+	seq, cookie = f.take(in, &p)
+	f.accept(testReply(t, seq, cookie, 56, 70), stamp{80, 80})
+	f.release(in)
+	f.sent(seq, stamp{50, 50}, 0)
+	if f.count != 0 || len(f.early) != 0 || f.counts.Abandoned != 1 {
+		t.Errorf("%d in flight, early %+v, counts %+v", f.count, f.early, f.counts)
+	}
+}
+
+// In a batch the time of departure is an estimate. Where the answer shows that it was wrong, the batch's start holds.
+func TestLag(t *testing.T) {
+	for _, c := range []struct{ arrived, rtt int64 }{{1100, 60}, {1041, 1}, {1039, 39}, {1005, 5}} {
+		f := newTestFlight()
+		in := newInbox()
+		f.register(in)
+		seq, cookie := f.take(in, &probe{dst: testAddr, size: 56, timeout: time.Second})
+		f.sent(seq, stamp{1000, 1000}, 40)
+		f.accept(testReply(t, seq, cookie, 56, c.arrived), stamp{1200, 1200})
+		if o := in.outcomes[0]; o.rtt != c.rtt || o.clock != ClockKernel {
+			t.Errorf("arrived at %d: RTT %d by the %v clock, want %d", c.arrived, o.rtt, o.clock, c.rtt)
+		}
+	}
+}
+
+// Releasing an inbox takes its probes out of flight, and no others.
+func TestRelease(t *testing.T) {
+	f := newTestFlight()
+	one, two := newInbox(), newInbox()
+	f.register(one)
+	f.register(two)
+	p := probe{dst: testAddr, size: 56, timeout: time.Second}
+	type key struct {
+		seq    uint16
+		cookie uint64
+	}
+	var ones, twos []key
+	for range 100 {
+		for _, c := range []struct {
+			in   *inbox
+			keys *[]key
+		}{{one, &ones}, {two, &twos}} {
+			seq, cookie := f.take(c.in, &p)
+			f.sent(seq, stamp{}, 0)
+			*c.keys = append(*c.keys, key{seq, cookie})
+		}
+	}
+	f.release(one)
+	if f.count != 100 {
+		t.Errorf("%d in flight, want 100", f.count)
+	}
+	three := newInbox()
+	f.register(three) // in the place of one
+	for _, k := range append(ones, twos...) {
+		f.accept(testReply(t, k.seq, k.cookie, 56, 1), stamp{1, 1})
+	}
+	if len(one.outcomes) != 0 || len(two.outcomes) != 100 || len(three.outcomes) != 0 || three.oddities != (oddities{}) {
+		t.Errorf("outcomes: %d of the released, %d of the other, %d of its successor", len(one.outcomes), len(two.outcomes), len(three.outcomes))
+	}
+	if c := f.counts; c.Sent != 200 || c.Received != 100 || c.Abandoned != 100 || c.Late != 100 || f.count != 0 {
+		t.Errorf("counts %+v, %d in flight", c, f.count)
+	}
+}
+
+// No bytes from the network make the table panic, or count what was not asked for.
+func FuzzAccept(f *testing.F) {
+	seed := func(m *Message) { f.Add(m.Data, m.Err != nil, m.Addr.AsSlice(), int64(5)) }
+	table := newTestFlight()
+	in := newInbox()
+	table.register(in)
+	seq, cookie := table.take(in, &probe{dst: testAddr, size: 56, timeout: 1})
+	good := testReply(f, seq, cookie, 56, 5)
+	seed(good)
+	for _, n := range []int{0, 1, 7, 8, 15, 16, 63} {
+		seed(&Message{Addr: testAddr, Data: good.Data[:n]})
+	}
+	bad := refusal(*good, "192.0.2.254", 3, 4)
+	seed(&bad)
+	f.Fuzz(func(t *testing.T, data []byte, quoted bool, from []byte, at int64) {
+		table := newTestFlight()
+		in := newInbox()
+		table.register(in)
+		seq, cookie := table.take(in, &probe{dst: testAddr, size: 56, timeout: time.Second})
+		table.sent(seq, stamp{}, 0)
+		addr, _ := netip.AddrFromSlice(from)
+		m := &Message{Addr: addr, Data: data, Time: time.Unix(0, at)}
+		if quoted {
+			m.Err = &ICMPError{Type: 3, Code: 1, From: testAddr}
+		}
+		table.accept(m, stamp{at + 1, at + 1})
+		want := !quoted && addr == testAddr && string(data) == string(fixed(testReply(t, seq, cookie, 56, 0).Data, data))
+		if answered := len(in.outcomes) == 1 && in.outcomes[0].err == nil; answered && !want {
+			t.Errorf("%x from %v is taken for the reply", data, addr)
+		}
+	})
+}
+
+// fixed is want with the identifier and checksum of got, which the kernel has looked at already.
+func fixed(want, got []byte) []byte {
+	if len(got) >= headerLen {
+		copy(want[2:6], got[2:6])
+	}
+	return want
+}
+
+// FuzzOptions: an option is refused with an error that names it, or its value holds.
+func FuzzOptions(f *testing.F) {
+	f.Add(56, int64(time.Second), "ip4")
+	f.Add(-1, int64(0), "")
+	f.Add(1<<31, int64(-1), "udp")
+	f.Fuzz(func(t *testing.T, n int, d int64, s string) {
+		for _, o := range []ProbeOption{
+			WithSize(n), WithTTL(n), WithTrafficClass(n), WithCount(n),
+			WithTimeout(time.Duration(d)), WithInterval(time.Duration(d)), WithNetwork(s),
+		} {
+			c := defaults().probe
+			if got, err := c.with([]ProbeOption{o}); err == nil {
+				if v := *got; v.size < 0 || v.size > maxPayload6 || v.ttl < 0 || v.ttl > 255 || v.trafficClass < 0 ||
+					v.trafficClass > 255 || v.count < 0 || v.timeout <= 0 || v.interval < 0 || v.network == "" {
+					t.Errorf("%d %d %q gave %+v", n, d, s, v)
+				}
+			} else if got != nil || len(err.Error()) < len("ping: WithTTL(0): want") {
+				t.Errorf("%d %d %q: %v, %v", n, d, s, got, err)
+			}
+		}
+		for _, o := range []Option{WithMark(n), WithSocket(SocketKind(n)), WithInterface(s)} {
+			if c, err := newConfig([]Option{o}); (c == nil) != (err != nil) {
+				t.Errorf("%d %q: %v, %v", n, s, c, err)
+			}
+		}
+		_ = fmt.Sprint(SocketKind(n), Clock(n))
+	})
+}
+
+// Deadlines come out in order, whatever was taken out in between.
+func TestDeadlines(t *testing.T) {
+	f := newTestFlight()
+	in := newInbox()
+	f.register(in)
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 3000 {
+		if len(f.deadlines) > 0 && r.IntN(3) == 0 {
+			f.finish(f.deadlines[r.IntN(len(f.deadlines))].slot, answered)
+			continue
+		}
+		seq, _ := f.take(in, &probe{dst: testAddr, timeout: time.Duration(1 + r.IntN(1000))})
+		f.sent(seq, stamp{}, 0)
+	}
+	last := int64(0)
+	for len(f.deadlines) > 0 {
+		d := f.deadlines[0]
+		if d.at < last {
+			t.Fatalf("deadline %d after %d", d.at, last)
+		}
+		if s := f.slots[d.slot]; s.state != waiting || s.timeout != d.at {
+			t.Fatalf("deadline %d belongs to %+v", d.at, s)
+		}
+		last = d.at
+		f.expire(last - 1)
+		if len(f.deadlines) == 0 || f.deadlines[0] != d {
+			t.Fatalf("deadline %d expired before its time", d.at)
+		}
+		f.finish(d.slot, expired)
+	}
+	if f.count != 0 || in.first != -1 {
+		t.Errorf("%d in flight, the first of the inbox %d", f.count, in.first)
+	}
+}

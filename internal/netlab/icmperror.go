@@ -1,0 +1,90 @@
+//go:build linux
+
+package netlab
+
+import (
+	"encoding/binary"
+	"net/netip"
+)
+
+// Linux makes no ICMP error longer than what every host must accept.
+const (
+	maxError4 = 576
+	maxError6 = 1280
+)
+
+// Error returns an ICMP error about the request, of the request's family, from
+// the router or host from. It quotes the IP header and the first quote bytes of
+// the ICMP message, or as many as Linux does if quote is negative. The info is
+// what the four bytes after the checksum hold: an MTU, a gateway, a pointer.
+func (r *Request) Error(from netip.Addr, typ, code byte, info uint32, quote int) Answer {
+	_, message, _ := parseIP(r.Packet)
+	packet := r.Packet
+	if quote >= 0 && quote < len(message) {
+		packet = packet[:len(packet)-len(message)+quote]
+	}
+	return ErrorQuoting(packet, from, typ, code, info)
+}
+
+// ErrorQuoting returns an ICMP error about the given packet, sent to its source.
+// The quotation is as long as the packet, within the limits of Linux. The packet
+// may end anywhere after its IP header.
+func ErrorQuoting(packet []byte, from netip.Addr, typ, code byte, info uint32) Answer {
+	limit := maxError4 - ipv4HeaderLen - icmpHeaderLen
+	if from.Is6() {
+		limit = maxError6 - ipv6HeaderLen - icmpHeaderLen
+	}
+	return icmpError(packet, packet[:min(len(packet), limit)], from, typ, code, info)
+}
+
+// An MPLSLabel is an entry of a label stack.
+type MPLSLabel struct {
+	Label        uint32 // 20 bits
+	TrafficClass byte   // 3 bits
+	TTL          byte
+}
+
+// ErrorMPLS returns an ICMP error about the request with the label stack that
+// the packet had where it ended, as RFC 4884 and RFC 4950 say.
+func (r *Request) ErrorMPLS(from netip.Addr, typ, code byte, stack ...MPLSLabel) Answer {
+	// The quotation has a fixed length here, the least that RFC 4884 allows.
+	const quotation = 128
+	body := make([]byte, quotation)
+	copy(body, r.Packet)
+
+	info := uint32(quotation/4) << 16
+	if from.Is6() {
+		info = uint32(quotation/8) << 24
+	}
+
+	extension := []byte{2 << 4, 0, 0, 0}
+	extension = binary.BigEndian.AppendUint16(extension, uint16(4+4*len(stack)))
+	extension = append(extension, 1, 1) // class and type of an incoming stack
+	for i, l := range stack {
+		entry := l.Label<<12 | uint32(l.TrafficClass&7)<<9 | uint32(l.TTL)
+		if i == len(stack)-1 {
+			entry |= 1 << 8 // the bottom
+		}
+		extension = binary.BigEndian.AppendUint32(extension, entry)
+	}
+	binary.BigEndian.PutUint16(extension[2:], ^fold(sum(0, extension)))
+	return icmpError(r.Packet, append(body, extension...), from, typ, code, info)
+}
+
+// icmpError makes an ICMP error with the given body for the source of packet.
+func icmpError(packet, body []byte, from netip.Addr, typ, code byte, info uint32) Answer {
+	var to netip.Addr
+	if from.Is4() {
+		to = netip.AddrFrom4([4]byte(packet[12:16]))
+	} else {
+		to = netip.AddrFrom16([16]byte(packet[8:24]))
+	}
+	// The info is where an echo has its ID and sequence number.
+	p := Packet{
+		Src: from, Dst: to, TTL: 64,
+		Type: typ, Code: code,
+		ID: uint16(info >> 16), Seq: uint16(info),
+		Payload: body,
+	}
+	return Answer{Packet: p.Marshal()}
+}

@@ -1,0 +1,130 @@
+//go:build linux
+
+package netlab
+
+import (
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Route sends packets for dst to the router via, out of the device dev. One of
+// the two may be zero. The route goes with the test.
+func (ns *Namespace) Route(tb testing.TB, dst netip.Prefix, via netip.Addr, dev string) {
+	tb.Helper()
+	ns.addRoute(tb, dst, func(header *unix.RtMsg, m *message) error {
+		header.Scope = unix.RT_SCOPE_UNIVERSE
+		if !via.IsValid() && dst.Addr().Is4() {
+			header.Scope = unix.RT_SCOPE_LINK
+		}
+		if via.IsValid() {
+			m.attr(unix.RTA_GATEWAY, via.AsSlice())
+		}
+		if dev != "" {
+			ifi, err := net.InterfaceByName(dev)
+			if err != nil {
+				return err
+			}
+			m.attr(unix.RTA_OIF, native32(uint32(ifi.Index)))
+		}
+		return nil
+	})
+}
+
+// RouteType makes the kernel refuse packets for dst in the way that kind says:
+// unix.RTN_UNREACHABLE, unix.RTN_PROHIBIT or unix.RTN_BLACKHOLE. The route goes
+// with the test.
+func (ns *Namespace) RouteType(tb testing.TB, dst netip.Prefix, kind int) {
+	tb.Helper()
+	ns.addRoute(tb, dst, func(header *unix.RtMsg, _ *message) error {
+		header.Type = uint8(kind)
+		return nil
+	})
+}
+
+// DelRoute deletes a route to dst from the main table.
+func (ns *Namespace) DelRoute(tb testing.TB, dst netip.Prefix) {
+	tb.Helper()
+	ns.Do(tb, func() {
+		if err := deleteRoute(dst, unix.RTPROT_UNSPEC); err != nil {
+			tb.Fatalf("netlab: delete the route to %v: %v", dst, err)
+		}
+	})
+}
+
+// addRoute adds a route to dst, whose other properties are set by fill.
+func (ns *Namespace) addRoute(tb testing.TB, dst netip.Prefix, fill func(*unix.RtMsg, *message) error) {
+	tb.Helper()
+	ns.Do(tb, func() {
+		header := routeHeader(dst)
+		header.Protocol, header.Type = unix.RTPROT_STATIC, unix.RTN_UNICAST
+		attrs := routeAttrs(dst)
+		err := fill(&header, attrs)
+		if err == nil {
+			m := newMessage(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, header)
+			m.bytes = append(m.bytes, attrs.bytes...)
+			_, err = request(m)
+		}
+		if err != nil {
+			tb.Fatalf("netlab: route to %v: %v", dst, err)
+		}
+	})
+	tb.Cleanup(func() {
+		ns.Do(tb, func() {
+			// It is gone already if the test deleted it, or its device.
+			if err := deleteRoute(dst, unix.RTPROT_STATIC); err != nil && !errors.Is(err, unix.ESRCH) {
+				tb.Errorf("netlab: delete the route to %v: %v", dst, err)
+			}
+		})
+	})
+}
+
+// deleteRoute deletes a route of the given origin, where unspecified is any.
+func deleteRoute(dst netip.Prefix, protocol uint8) error {
+	header := routeHeader(dst)
+	header.Protocol = protocol
+	header.Scope = unix.RT_SCOPE_NOWHERE // any
+	m := newMessage(unix.RTM_DELROUTE, 0, header)
+	m.bytes = append(m.bytes, routeAttrs(dst).bytes...)
+	_, err := request(m)
+	return err
+}
+
+func routeHeader(dst netip.Prefix) unix.RtMsg {
+	return unix.RtMsg{
+		Family:  family(dst.Addr()),
+		Dst_len: uint8(dst.Bits()),
+		Table:   unix.RT_TABLE_MAIN,
+	}
+}
+
+func routeAttrs(dst netip.Prefix) *message {
+	m := new(message)
+	if dst.Bits() > 0 {
+		m.attr(unix.RTA_DST, dst.Masked().Addr().AsSlice())
+	}
+	return m
+}
+
+// isLocal reports whether the calling thread's namespace takes packets for addr
+// as its own.
+func isLocal(addr netip.Addr) (bool, error) {
+	m := newMessage(unix.RTM_GETROUTE, 0, unix.RtMsg{Family: family(addr), Dst_len: uint8(addr.BitLen())})
+	m.attr(unix.RTA_DST, addr.AsSlice())
+	replies, err := request(m)
+	if errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.EHOSTUNREACH) {
+		return false, nil
+	}
+	for _, r := range replies {
+		var header unix.RtMsg
+		if _, err := binary.Decode(r.Data, binary.NativeEndian, &header); err != nil {
+			return false, err
+		}
+		return header.Type == unix.RTN_LOCAL, nil
+	}
+	return false, err
+}

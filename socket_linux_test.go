@@ -1,0 +1,508 @@
+package ping
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/icmpsock/ping/internal/netlab"
+)
+
+// newPinger returns a Pinger over the kernel's sockets that is closed with the test.
+func newPinger(t testing.TB, opts ...Option) *Pinger {
+	t.Helper()
+	netlab.Require(t)
+	p, err := New(opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+// eachKind runs a test over both kinds of socket.
+func eachKind(t *testing.T, test func(t *testing.T, kind Option)) {
+	for _, kind := range []SocketKind{SocketDatagram, SocketRaw} {
+		t.Run(kind.String(), func(t *testing.T) { test(t, WithSocket(kind)) })
+	}
+}
+
+func TestLoopback(t *testing.T) {
+	eachKind(t, func(t *testing.T, kind Option) {
+		p := newPinger(t, kind)
+		for _, c := range []struct {
+			host  string
+			sizes []int
+		}{
+			{"127.0.0.1", []int{56, 0, 1, 7, 8, 9, 1472, 8000, maxPayload4}},
+			{"::1", []int{56, 0, 1, 7, 8, 9, 1452, 8000, maxPayload6}},
+			{"localhost", []int{56}},
+		} {
+			for _, size := range c.sizes {
+				r, err := p.Ping(t.Context(), c.host, WithSize(size))
+				if err != nil || r.RTT <= 0 || r.TTL != 64 || r.Size != size+headerLen || r.Clock != ClockKernel || !r.From.IsLoopback() {
+					t.Errorf("%s, %d bytes: %+v, %v", c.host, size, r, err)
+				}
+			}
+		}
+	})
+}
+
+// inFreshNamespace runs f in a new network namespace, as the kernel makes it: no group may open ping sockets.
+func inFreshNamespace(t *testing.T, f func()) {
+	t.Helper()
+	netlab.Require(t)
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		err := unix.Unshare(unix.CLONE_NEWNET)
+		if err == nil {
+			f()
+		}
+		done <- err
+	}()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+// As root too, the kernel refuses datagram sockets to groups that are not in the range.
+func TestNotPermitted(t *testing.T) {
+	inFreshNamespace(t, func() {
+		p, err := New(WithSocket(SocketDatagram))
+		if p != nil {
+			p.Close()
+		}
+		if !errors.Is(err, ErrNotPermitted) || !errors.Is(err, fs.ErrPermission) || !errors.Is(err, syscall.EACCES) {
+			t.Errorf("got %v", err)
+			return
+		}
+		for _, want := range []string{"net.ipv4.ping_group_range is", fmt.Sprint(os.Getegid()), `sysctl -w`} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%q is not in %q", want, err)
+			}
+		}
+		// Raw sockets stand in.
+		var log strings.Builder
+		if p, err = New(WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))); err != nil {
+			t.Error(err)
+		} else {
+			p.Close()
+		}
+		if !strings.Contains(log.String(), "kind=raw") {
+			t.Errorf("the log says %s", log.String())
+		}
+		// Without the privilege for those, the error names both ways out.
+		err = withoutCapabilities(func() error {
+			p, err := New()
+			if p != nil {
+				p.Close()
+			}
+			return err
+		})
+		if !errors.Is(err, ErrNotPermitted) || !strings.Contains(err.Error(), "sysctl -w") || !strings.Contains(err.Error(), "cap_net_raw") {
+			t.Errorf("without privilege: %v", err)
+		}
+	})
+}
+
+// withoutCapabilities runs f on the calling goroutine's locked thread with no effective capabilities.
+func withoutCapabilities(f func() error) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var had [2]unix.CapUserData
+	if err := unix.Capget(&header, &had[0]); err != nil {
+		return err
+	}
+	none := had
+	none[0].Effective, none[1].Effective = 0, 0
+	if err := unix.Capset(&header, &none[0]); err != nil {
+		return err
+	}
+	defer unix.Capset(&header, &had[0])
+	return f()
+}
+
+// Datagram sockets need no privilege.
+func TestUnprivileged(t *testing.T) {
+	netlab.Require(t)
+	if err := withoutCapabilities(func() error {
+		p, err := New()
+		if err != nil {
+			return err
+		}
+		defer p.Close()
+		for _, host := range []string{"127.0.0.1", "::1"} {
+			if _, err := p.Ping(t.Context(), host, WithTTL(3), WithTrafficClass(8), WithDontFragment(true)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+// No other process can take our identifier, and our replies with it.
+func TestIdentifierIsOurs(t *testing.T) {
+	p := newPinger(t, WithSocket(SocketDatagram))
+	for i, domain := range []int{unix.AF_INET, unix.AF_INET6} {
+		s := p.lines[i].conn.transport.(*socket)
+		s.raw.Control(func(fd uintptr) {
+			name, err := unix.Getsockname(int(fd))
+			if err != nil {
+				t.Fatal(err)
+			}
+			protocol := unix.IPPROTO_ICMP
+			if domain == unix.AF_INET6 {
+				protocol = unix.IPPROTO_ICMPV6
+			}
+			thief, err := unix.Socket(domain, unix.SOCK_DGRAM, protocol)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer unix.Close(thief)
+			if err := unix.Bind(thief, name); err != unix.EADDRINUSE {
+				t.Errorf("binding our identifier: %v", err)
+			}
+		})
+	}
+}
+
+func openFiles(t testing.TB) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+// A hundred targets, a thousand callers, one Pinger: nothing is lost or mixed up, and it needs no more sockets
+// and goroutines than for one.
+func TestManyCallers(t *testing.T) {
+	eachKind(t, func(t *testing.T, kind Option) {
+		p := newPinger(t, kind)
+		files, goroutines := openFiles(t), runtime.NumGoroutine()
+		var wg sync.WaitGroup
+		const callers, each = 1000, 20
+		for i := range callers {
+			wg.Go(func() {
+				host := netip.AddrFrom4([4]byte{127, 0, 1, byte(i % 100)})
+				for range each {
+					if r, err := p.Ping(t.Context(), host.String(), WithTimeout(10*time.Second)); err != nil || r.From != host {
+						t.Errorf("%v: %+v, %v", host, r, err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if c := p.Counters(); c.Sent != callers*each || c.Received != c.Sent || c.Stray+c.Duplicates+c.Corrupted+c.Late+c.LocalDrops+c.InFlight != 0 {
+			t.Errorf("counters are %+v", c)
+		}
+		if n := openFiles(t); n != files {
+			t.Errorf("%d open files, %d before", n, files)
+		}
+		awaitGoroutines(t, goroutines)
+	})
+}
+
+// awaitGoroutines waits until there are no more goroutines than n: one that has told its WaitGroup that it is done
+// may still be ending.
+func awaitGoroutines(t testing.TB, n int) {
+	t.Helper()
+	await(t, fmt.Sprintf("%d goroutines at most", n), func() bool { return runtime.NumGoroutine() <= n })
+}
+
+// await returns when what it waits for is so; or fails the test.
+func await(t testing.TB, what string, so func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !so(); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within a minute: %s", what)
+		}
+	}
+}
+
+// Two Pingers see nothing of each other, over the same targets at once.
+func TestNoCrossTalk(t *testing.T) {
+	eachKind(t, func(t *testing.T, kind Option) {
+		pingers := []*Pinger{newPinger(t, kind), newPinger(t, kind)}
+		var wg sync.WaitGroup
+		for i := range 100 {
+			wg.Go(func() {
+				s, err := pingers[i%2].PingN(t.Context(), "127.0.0.1", 20, WithInterval(0))
+				if err != nil || s.Received != 20 || s.Stray+s.Duplicates+s.Corrupted != 0 {
+					t.Errorf("got %v, %v", s, err)
+				}
+			})
+		}
+		wg.Wait()
+		for _, p := range pingers {
+			if c := p.Counters(); c.Sent != 1000 || c.Received != 1000 || c.Stray+c.Duplicates != 0 {
+				t.Errorf("counters are %+v", c)
+			}
+		}
+	})
+}
+
+// Cancelled calls leave nothing behind.
+func TestCancelled(t *testing.T) {
+	ns := netlab.Self(t)
+	near := netlab.New(t)
+	netlab.Link(t, ns, "void0", near, "void1")
+	ns.Addr(t, "void0", netip.MustParsePrefix("198.51.100.1/24"))
+	p := newPinger(t)
+	// Nobody is there: the neighbour's address is asked for in vain.
+	goroutines := runtime.NumGoroutine()
+	const calls = 10_000
+	for i := range calls {
+		ctx, cancel := context.WithCancel(t.Context())
+		host := fmt.Sprintf("198.51.100.%d", 2+i%200)
+		done := make(chan error)
+		go func() {
+			_, err := p.Ping(ctx, host, WithTimeout(time.Hour))
+			done <- err
+		}()
+		if i%2 == 0 {
+			runtime.Gosched()
+		}
+		cancel()
+		if err := <-done; err == nil {
+			t.Fatal("a reply")
+		}
+	}
+	awaitGoroutines(t, goroutines)
+	c := p.lines[0].conn
+	await(t, "no probe in flight", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.flight.count == 0
+	})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.flight.deadlines) != 0 || len(c.flight.inboxes) != len(c.flight.idle) || len(c.flight.slots) > maxSlots {
+		t.Errorf("%d deadlines, %d of %d inboxes idle", len(c.flight.deadlines), len(c.flight.idle), len(c.flight.inboxes))
+	}
+	if n := len(c.flight.inboxes); n > 1 {
+		t.Errorf("%d inboxes for one call at a time", n)
+	}
+}
+
+func TestSourceAndInterface(t *testing.T) {
+	eachKind(t, func(t *testing.T, kind Option) {
+		p := newPinger(t, kind, WithSource(netip.MustParseAddr("127.0.0.7")), WithInterface("lo"))
+		if _, err := p.Ping(t.Context(), "127.0.0.1"); err != nil {
+			t.Error(err)
+		}
+		if _, err := p.Ping(t.Context(), "::1"); err == nil || !strings.Contains(err.Error(), "WithSource(127.0.0.7)") {
+			t.Errorf("IPv6 from an IPv4 source: %v", err)
+		}
+		p = newPinger(t, kind, WithSource(netip.MustParseAddr("::1")), WithSource(netip.MustParseAddr("127.0.0.1")))
+		for _, host := range []string{"127.0.0.1", "::1"} {
+			if _, err := p.Ping(t.Context(), host); err != nil {
+				t.Error(err)
+			}
+		}
+
+		files := openFiles(t)
+		for _, c := range []struct {
+			opt  Option
+			err  error
+			want string
+		}{
+			{WithSource(netip.MustParseAddr("192.0.2.77")), syscall.EADDRNOTAVAIL, "192.0.2.77"},
+			{WithSource(netip.MustParseAddr("2001:db8::77")), syscall.EADDRNOTAVAIL, "2001:db8::77"},
+			{WithInterface("nosuch0"), syscall.ENODEV, "nosuch0"},
+		} {
+			if p, err := New(kind, c.opt); p != nil || !errors.Is(err, c.err) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v", c.want, err)
+			}
+		}
+		if n := openFiles(t); n != files {
+			t.Errorf("%d open files after failures to open, %d before", n, files)
+		}
+	})
+}
+
+func TestMark(t *testing.T) {
+	p := newPinger(t, WithMark(1<<32-1))
+	if _, err := p.Ping(t.Context(), "127.0.0.1"); err != nil {
+		t.Error(err)
+	}
+	err := withoutCapabilities(func() error {
+		p, err := New(WithMark(7))
+		if p != nil {
+			p.Close()
+		}
+		return err
+	})
+	if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "WithMark(7)") {
+		t.Errorf("without privilege: %v", err)
+	}
+}
+
+// Without IPv6, IPv4 works, and the error for IPv6 is the kernel's.
+func TestWithoutIPv6(t *testing.T) {
+	netlab.Require(t)
+	netlab.New(t).Do(t, func() {
+		if err := os.WriteFile("/proc/sys/net/ipv6/conf/all/disable_ipv6", []byte("1"), 0); err != nil {
+			t.Skip(err)
+		}
+		p, err := New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		if _, err := p.Ping(t.Context(), "127.0.0.1"); err != nil {
+			t.Error(err)
+		}
+		var errno syscall.Errno
+		if _, err := p.Ping(t.Context(), "::1"); !errors.As(err, &errno) {
+			t.Errorf("IPv6: %v", err)
+		}
+	})
+}
+
+// What the kernel received before a deadline is not lost, however late the program reads it.
+func TestReadLate(t *testing.T) {
+	p := newPinger(t)
+	c := p.lines[0].conn
+	c.in.Lock()
+	done := make(chan error)
+	go func() {
+		r, err := p.Ping(t.Context(), "127.0.0.1", WithTimeout(20*ms))
+		if err == nil && r.RTT > 20*ms {
+			err = fmt.Errorf("RTT is %v", r.RTT)
+		}
+		done <- err
+	}()
+	time.Sleep(60 * ms) // the time that is to pass, not a wait for something
+	c.in.Unlock()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// Close unblocks every call, and leaves neither goroutine nor descriptor, in whatever state it meets them.
+func TestCloseAnyTime(t *testing.T) {
+	netlab.Require(t)
+	files, goroutines := openFiles(t), runtime.NumGoroutine()
+	for range 50 {
+		p, err := New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		started := make(chan struct{}, 8)
+		for i := range 8 {
+			wg.Go(func() {
+				host := []string{"127.0.0.1", "::1"}[i%2]
+				for first := true; ; first = false {
+					_, err := p.Ping(t.Context(), host, WithDontFragment(i%4 == 0))
+					if first {
+						started <- struct{}{}
+					}
+					if errors.Is(err, net.ErrClosed) {
+						return
+					}
+					if err != nil {
+						t.Errorf("%v", err)
+						return
+					}
+				}
+			})
+		}
+		for range 8 {
+			<-started
+		}
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+		wg.Wait()
+	}
+	awaitGoroutines(t, goroutines)
+	if n := openFiles(t); n != files {
+		t.Errorf("%d open files, %d before", n, files)
+	}
+}
+
+func TestSharedPinger(t *testing.T) {
+	netlab.Require(t)
+	if _, err := Ping(t.Context(), "127.0.0.1"); err != nil {
+		t.Error(err)
+	}
+	s, err := PingN(t.Context(), "::1", 3, WithInterval(ms))
+	if err != nil || s.Received != 3 {
+		t.Errorf("got %v, %v", s, err)
+	}
+	p, err := sharedPinger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := p.Counters(); c.Received != 4 {
+		t.Errorf("counters are %+v", c)
+	}
+}
+
+// The receive buffer is as large as the system allows.
+func TestReceiveBuffer(t *testing.T) {
+	p := newPinger(t)
+	b, err := os.ReadFile("/proc/sys/net/core/rmem_max")
+	if err != nil {
+		t.Skip(err)
+	}
+	var most int
+	fmt.Sscan(string(b), &most)
+	if s := p.lines[0].conn.transport.(*socket); s.buffer != 2*most {
+		t.Errorf("it holds %d bytes, want %d", s.buffer, 2*most)
+	}
+}
+
+// Every message of the kernel's is read whole, whatever lies in the queue before it.
+func TestMixedBatch(t *testing.T) {
+	p := newPinger(t)
+	c := p.lines[0].conn
+	c.in.Lock()
+	var wg sync.WaitGroup
+	sizes := []int{56, 4000, 0, 60000, 9, 1500}
+	for i := range 3 * receiveBatch {
+		wg.Go(func() {
+			size := sizes[i%len(sizes)]
+			if r, err := p.Ping(t.Context(), "127.0.0.1", WithSize(size), WithTimeout(10*time.Second)); err != nil || r.Size != size+headerLen {
+				t.Errorf("%d bytes: %+v, %v", size, r, err)
+			}
+		})
+	}
+	await(t, "all are sent", func() bool { return c.counters().Sent == 3*receiveBatch })
+	c.in.Unlock()
+	wg.Wait()
+}
+
+func TestGroupsInError(t *testing.T) {
+	groups, err := os.Getgroups()
+	if err != nil {
+		t.Skip(err)
+	}
+	groups = append(groups, os.Getegid())
+	slices.Sort(groups)
+	want := fmt.Sprint(slices.Compact(groups))
+	if err := notPermitted(SocketDatagram, os.ErrPermission); !strings.Contains(err.Error(), want) {
+		t.Errorf("%q does not name the groups %s", err, want)
+	}
+}

@@ -1,0 +1,180 @@
+package ping
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// rtts makes replies in order of arrival; a negative one is lost.
+func rtts(list ...time.Duration) (replies []Reply) {
+	start := time.Unix(1_700_000_000, 0)
+	for i, rtt := range list {
+		r := Reply{Seq: i, RTT: rtt, Sent: start.Add(time.Duration(i) * time.Second)}
+		r.Received = r.Sent.Add(rtt)
+		if rtt < 0 {
+			r = Reply{Seq: i, Err: ErrTimeout}
+		}
+		replies = append(replies, r)
+	}
+	return replies
+}
+
+func sum(replies []Reply) *Statistics {
+	s := &Statistics{}
+	for _, r := range replies {
+		s.Add(r)
+		s.keep(r)
+	}
+	s.finish(oddities{})
+	return s
+}
+
+func TestMoments(t *testing.T) {
+	const ms = time.Millisecond
+	for _, c := range []struct {
+		name                                   string
+		rtts                                   []time.Duration
+		min, max, mean, median, stddev, jitter time.Duration
+	}{
+		{name: "none"},
+		{"one", []time.Duration{5 * ms}, 5 * ms, 5 * ms, 5 * ms, 5 * ms, 0, 0},
+		// Population deviation of 2, 4, 4, 4, 5, 5, 7, 9 is 2, the textbook's example.
+		{"textbook", []time.Duration{2 * ms, 4 * ms, 4 * ms, 4 * ms, 5 * ms, 5 * ms, 7 * ms, 9 * ms},
+			2 * ms, 9 * ms, 5 * ms, 4 * ms, 2 * ms, 378553},
+		// RFC 3550: J += (|D| - J)/16: 16 ms once gives 1 ms, then nothing gives 15/16 of that.
+		{"jitter", []time.Duration{1 * ms, 17 * ms, 17 * ms}, ms, 17 * ms, 11666667, 17 * ms, 7542472, 937500},
+		{"lost are passed over", []time.Duration{1 * ms, -1, 17 * ms}, ms, 17 * ms, 9 * ms, ms, 8 * ms, ms},
+		{"an hour, a nanosecond", []time.Duration{time.Hour, 1}, 1, time.Hour, 30 * time.Minute, 1, 30 * time.Minute, time.Hour / 16},
+	} {
+		s := sum(rtts(c.rtts...))
+		for _, f := range []struct {
+			name      string
+			got, want time.Duration
+		}{
+			{"min", s.Min, c.min}, {"max", s.Max, c.max}, {"mean", s.Mean, c.mean},
+			{"median", s.Median, c.median}, {"stddev", s.StdDev, c.stddev}, {"jitter", s.Jitter, c.jitter},
+		} {
+			if d := f.got - f.want; d < -1 || d > 1 {
+				t.Errorf("%s: %s is %v, want %v", c.name, f.name, f.got, f.want)
+			}
+		}
+	}
+}
+
+func TestPercentile(t *testing.T) {
+	var hundred []time.Duration
+	for i := range 100 {
+		hundred = append(hundred, time.Duration(100-i))
+	}
+	for _, c := range []struct {
+		rtts []time.Duration
+		q    float64
+		want time.Duration
+	}{
+		{nil, 0.5, 0},
+		{[]time.Duration{-1}, 0.5, 0},
+		{[]time.Duration{7}, 0, 7},
+		{[]time.Duration{7}, 1, 7},
+		{[]time.Duration{1, 2}, 0.5, 1},
+		{[]time.Duration{1, 2}, 0.51, 2},
+		{[]time.Duration{3, -1, 1, 2}, 0.5, 2},
+		{hundred, 0.01, 1}, {hundred, 0.07, 7}, {hundred, 0.5, 50}, {hundred, 0.501, 51}, {hundred, 0.99, 99},
+		{hundred, 0.999, 100}, {hundred, 1, 100}, {hundred, -3, 1}, {hundred, 3, 100},
+	} {
+		if got := sum(rtts(c.rtts...)).Percentile(c.q); got != c.want {
+			t.Errorf("percentile %v of %d: got %d, want %d", c.q, len(c.rtts), got, c.want)
+		}
+	}
+}
+
+func TestCounts(t *testing.T) {
+	unreachable := &ICMPError{Type: 3, Code: 1}
+	s := sum([]Reply{
+		{Seq: 0, RTT: 1}, {Seq: 1, Err: ErrTimeout}, {Seq: 2, Err: unreachable}, {Seq: 3, Err: &probeError{"h", unreachable}},
+		{Seq: 4, Err: os.ErrPermission}, {Seq: 5, RTT: 2}, {Seq: 6, Err: &probeError{"h", ErrTimeout}},
+	})
+	if s.Sent != 6 || s.Received != 2 || s.Lost != 4 || s.Errors != 2 || s.SendErrors != 1 {
+		t.Errorf("got %d sent, %d received, %d lost, %d errors, %d send errors", s.Sent, s.Received, s.Lost, s.Errors, s.SendErrors)
+	}
+	if got := s.Loss(); got != 4.0/6 {
+		t.Errorf("loss is %v", got)
+	}
+	if got := new(Statistics).Loss(); got != 0 {
+		t.Errorf("loss of nothing is %v", got)
+	}
+}
+
+// RFC 4737: a reply is reordered if one to a later probe came before it.
+func TestReordered(t *testing.T) {
+	at := func(seq, when int) Reply {
+		return Reply{Seq: seq, RTT: 1, Received: time.Unix(int64(when), 0)}
+	}
+	for _, c := range []struct {
+		name    string
+		replies []Reply
+		want    int
+	}{
+		{"in order", []Reply{at(0, 1), at(1, 2), at(2, 3)}, 0},
+		{"1, 3, 2", []Reply{at(1, 1), at(3, 2), at(2, 3)}, 1},
+		{"one late of all", []Reply{at(1, 1), at(2, 2), at(3, 3), at(0, 4)}, 1},
+		{"backwards", []Reply{at(2, 1), at(1, 2), at(0, 3)}, 2},
+		{"read in another order than they came", []Reply{at(1, 2), at(0, 1)}, 0},
+	} {
+		if got := sum(c.replies).Reordered; got != c.want {
+			t.Errorf("%s: %d reordered, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+func TestStatisticsString(t *testing.T) {
+	s := sum(rtts(1500*time.Microsecond, -1, 2500*time.Microsecond))
+	s.Duplicates = 2
+	want := "3 packets transmitted, 2 received, +2 duplicates, 33.33% packet loss\nrtt min/avg/max/mdev = 1.500/2.000/2.500/0.500 ms"
+	if got := s.String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if got, want := sum(rtts(-1)).String(), "1 packets transmitted, 0 received, 100% packet loss"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestJSON(t *testing.T) {
+	s := sum(rtts(1500*time.Microsecond, -1))
+	s.Target = netip.MustParseAddr("192.0.2.1")
+	b, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Target  string
+		Sent    int
+		MeanNS  int64 `json:"mean_ns"`
+		Replies []struct {
+			RTT   int64 `json:"rtt_ns"`
+			Clock string
+			Error string
+		}
+	}
+	if err := json.Unmarshal(b, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Target != "192.0.2.1" || got.Sent != 2 || got.MeanNS != 1500000 || len(got.Replies) != 2 ||
+		got.Replies[0].RTT != 1500000 || got.Replies[1].Error != ErrTimeout.Error() || got.Replies[0].Clock != "user" {
+		t.Errorf("got %+v from %s", got, b)
+	}
+}
+
+func TestLogValue(t *testing.T) {
+	var b strings.Builder
+	slog.New(slog.NewTextHandler(&b, nil)).Info("done", "ping", sum(rtts(time.Millisecond, -1)))
+	for _, want := range []string{"ping.sent=2", "ping.loss=0.5", "ping.mean=1ms"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is not in %s", want, b.String())
+		}
+	}
+}
