@@ -3,7 +3,10 @@ package ping
 import (
 	"net"
 	"net/netip"
+	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
@@ -70,4 +73,90 @@ func BenchmarkPingParallel(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkRTTError is how far the RTT is from the truth, in microseconds: over loopback, where the kernel answers
+// within some five, so that the RTT is all but error; across a link, beside the stamps of the answering host's kernel.
+func BenchmarkRTTError(b *testing.B) {
+	b.Run("loopback/idle", func(b *testing.B) { loopbackError(b, 0) })
+	b.Run("loopback/busy", func(b *testing.B) { loopbackError(b, 4) })
+	b.Run("link/idle", func(b *testing.B) { linkError(b, 0) })
+	b.Run("link/busy", func(b *testing.B) { linkError(b, 4) })
+}
+
+// busy runs goroutines that compute and allocate, until the benchmark ends.
+func busy(b *testing.B, n int) {
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			var keep [64][]byte
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				keep[i%len(keep)] = make([]byte, 1<<12)
+				for j := range keep[i%len(keep)] {
+					keep[i%len(keep)][j] = byte(i)
+				}
+			}
+		})
+	}
+	b.Cleanup(func() { close(stop); wg.Wait() })
+}
+
+func loopbackError(b *testing.B, burden int) {
+	p := newPinger(b)
+	busy(b, burden)
+	var mu sync.Mutex
+	var all []time.Duration
+	var wg sync.WaitGroup
+	const targets = 100
+	b.ResetTimer()
+	for i := range targets {
+		wg.Go(func() {
+			host := netip.AddrFrom4([4]byte{127, 0, 1, byte(i)}).String()
+			s, err := p.PingN(b.Context(), host, b.N/targets+1, WithInterval(20*time.Millisecond), WithTimeout(time.Minute))
+			if err != nil || s.Lost > 0 {
+				b.Errorf("%v, %v", s, err)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for _, r := range s.Replies {
+				all = append(all, r.RTT)
+			}
+		})
+	}
+	wg.Wait()
+	b.StopTimer()
+	reportPercentiles(b, all)
+}
+
+func linkError(b *testing.B, burden int) {
+	responder := newResponder(b, nil)
+	p := newPinger(b)
+	busy(b, burden)
+	b.ResetTimer()
+	s, err := p.PingN(b.Context(), far4, b.N, WithInterval(time.Millisecond), WithTimeout(time.Minute))
+	b.StopTimer()
+	if err != nil || s.Lost > 0 {
+		b.Fatalf("%v, %v", s, err)
+	}
+	var all []time.Duration
+	for i, record := range responder.Records() {
+		all = append(all, s.Replies[i].RTT-record.Sent[0].Sub(record.Received))
+	}
+	reportPercentiles(b, all)
+}
+
+func reportPercentiles(b *testing.B, list []time.Duration) {
+	slices.Sort(list)
+	at := func(q float64) float64 { return float64(list[int(q*float64(len(list)-1))]) / 1e3 }
+	b.ReportMetric(at(0.5), "p50-us")
+	b.ReportMetric(at(0.99), "p99-us")
+	b.ReportMetric(at(1), "max-us")
+	b.ReportMetric(0, "ns/op")
 }

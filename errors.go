@@ -38,7 +38,7 @@ type ICMPError struct {
 
 // Error is what a person would say, such as "destination host unreachable, from 10.0.1.254".
 func (e *ICMPError) Error() string {
-	text := e.reason()
+	text := e.Reason()
 	if e.MTU > 0 {
 		text += fmt.Sprintf(" (MTU %d)", e.MTU)
 	}
@@ -101,7 +101,8 @@ var unreachable6 = [...]string{
 	7: "error in source routing header",
 }
 
-func (e *ICMPError) reason() string {
+// Reason is what the type and code mean, such as "destination host unreachable".
+func (e *ICMPError) Reason() string {
 	if e.From.Is6() {
 		switch e.Type {
 		case icmp6Unreachable:

@@ -9,6 +9,19 @@ import (
 	"strconv"
 )
 
+// Resolve returns the address that the other methods would ping for host: of the family that WithNetwork asks for,
+// and that the Pinger has a socket for. A literal address is not looked up. The error is as Ping's.
+func (p *Pinger) Resolve(ctx context.Context, host string, opts ...ProbeOption) (netip.Addr, error) {
+	config, err := p.config.probe.with(opts)
+	if err == nil {
+		var addr netip.Addr
+		if addr, err = p.resolve(ctx, host, config.network); err == nil {
+			return addr, nil
+		}
+	}
+	return netip.Addr{}, &probeError{host, err}
+}
+
 // resolve returns the address to ping for host. A literal address is not looked up.
 func (p *Pinger) resolve(ctx context.Context, host, network string) (netip.Addr, error) {
 	if host == "" {

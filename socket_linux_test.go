@@ -62,27 +62,9 @@ func TestLoopback(t *testing.T) {
 	})
 }
 
-// inFreshNamespace runs f in a new network namespace, as the kernel makes it: no group may open ping sockets.
-func inFreshNamespace(t *testing.T, f func()) {
-	t.Helper()
-	netlab.Require(t)
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		err := unix.Unshare(unix.CLONE_NEWNET)
-		if err == nil {
-			f()
-		}
-		done <- err
-	}()
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-}
-
 // As root too, the kernel refuses datagram sockets to groups that are not in the range.
 func TestNotPermitted(t *testing.T) {
-	inFreshNamespace(t, func() {
+	netlab.NewClosed(t).Do(t, func() {
 		p, err := New(WithSocket(SocketDatagram))
 		if p != nil {
 			p.Close()
