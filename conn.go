@@ -17,8 +17,7 @@ import (
 )
 
 const (
-	sendBatch    = 8  // messages a system call: more win next to nothing
-	receiveBatch = 32 // messages a system call
+	batchSize = 8 // messages a system call: more win next to nothing
 	// turnBatches is how many batches one caller sends on behalf of others before it is let go.
 	turnBatches = 64
 	// retryAfter is when a message that the transport had no room for is tried again.
@@ -94,9 +93,9 @@ func newConn(t Transport, log *slog.Logger) *conn {
 	if c.poller == nil {
 		c.largest.Store(maxPayload6 + spareRoom)
 	}
-	c.in.messages = make([]Message, receiveBatch)
-	c.out.batch = make([]outgoing, sendBatch)
-	c.out.messages = make([]Message, sendBatch)
+	c.in.messages = make([]Message, batchSize)
+	c.out.batch = make([]outgoing, batchSize)
+	c.out.messages = make([]Message, batchSize)
 	c.running.Go(c.receive)
 	c.running.Go(c.keepTime)
 	return c
@@ -295,7 +294,10 @@ func (c *conn) transmit(batch []outgoing) (left []outgoing) {
 				DontFragment: o.dontFragment,
 			}
 		}
-		before := time.Now()
+		var before time.Time
+		if c.poller == nil { // a kernel's socket tells for certain
+			before = time.Now()
+		}
 		n, err := c.transport.Send(messages)
 		busy := errors.Is(err, ErrNoRoom)
 
@@ -365,7 +367,7 @@ func (c *conn) receive() {
 		if c.poller != nil {
 			if err = c.poller.wait(); err == nil {
 				c.in.Lock()
-				err = c.poll()
+				err = c.poll(false)
 				c.in.Unlock()
 			}
 		} else {
@@ -392,11 +394,11 @@ func (c *conn) receiveOnce() error {
 	return err
 }
 
-// poll settles all that is there to be read. The caller holds c.in.
-func (c *conn) poll() error {
+// poll settles what is there to be read, with all ICMP errors if asked to. The caller holds c.in.
+func (c *conn) poll(all bool) error {
 	for {
 		c.makeBuffers()
-		n, err := c.poller.tryReceive(c.in.messages)
+		n, err := c.poller.tryReceive(c.in.messages, all)
 		if err != nil || n == 0 {
 			return err
 		}
@@ -411,7 +413,7 @@ func (c *conn) poll() error {
 // answered before the system call that sends returns, and its answer need not go through another goroutine.
 func (c *conn) glance() {
 	if c.poller != nil && c.in.TryLock() {
-		c.poll() // an error comes to receive as well
+		c.poll(false) // an error comes to receive as well
 		c.in.Unlock()
 	}
 }
@@ -458,7 +460,7 @@ func (c *conn) tick() {
 	now := c.now().mono
 	c.in.Lock()
 	if c.poller != nil {
-		c.poll()
+		c.poll(true)
 	}
 	c.in.Unlock()
 	c.mu.Lock()

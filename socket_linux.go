@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -37,6 +38,7 @@ type socket struct {
 		batch
 	}
 	waiting func(fd uintptr) bool
+	errors  atomic.Bool // the error queue may hold something
 }
 
 // openSocket opens a socket of one family.
@@ -125,8 +127,8 @@ func (s *socket) setUp(raw bool, config socketConfig, filter func([]bpf.RawInstr
 		return err
 	}
 	s.raw.Control(func(fd uintptr) { s.buffer, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF) })
-	s.sending.init(sendBatch)
-	s.receive.init(receiveBatch)
+	s.sending.init(batchSize)
+	s.receive.init(batchSize)
 	s.waiting = s.poll
 	return err
 }
@@ -245,6 +247,7 @@ func (s *socket) Send(messages []Message) (int, error) {
 		case unix.EAGAIN, unix.ENOBUFS:
 			return sent, fmt.Errorf("%w: %w", ErrNoRoom, os.NewSyscallError("sendmmsg", b.errno))
 		}
+		s.errors.Store(true)
 		if tries++; tries > pendingTries {
 			return sent, os.NewSyscallError("sendmmsg", b.errno)
 		}
@@ -287,7 +290,7 @@ func (s *socket) Receive(messages []Message) (int, error) {
 		if err := s.wait(); err != nil {
 			return 0, err
 		}
-		if n, err := s.tryReceive(messages); n > 0 || err != nil {
+		if n, err := s.tryReceive(messages, false); n > 0 || err != nil {
 			return n, err
 		}
 	}
@@ -305,33 +308,49 @@ func (s *socket) wait() error {
 func (s *socket) poll(fd uintptr) bool {
 	p := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLERR}}
 	n, err := unix.Poll(p[:], 0)
+	if p[0].Revents&unix.POLLERR != 0 {
+		s.errors.Store(true)
+	}
 	return n > 0 || err != nil
 }
 
 // tryReceive implements poller.
-func (s *socket) tryReceive(messages []Message) (int, error) {
+func (s *socket) tryReceive(messages []Message, all bool) (int, error) {
 	s.receive.Lock()
 	defer s.receive.Unlock()
-	b := &s.receive.batch
-	got := 0
-	for _, flags := range [...]int{0, unix.MSG_ERRQUEUE} {
-		first := got
-		b.prepare(messages[first:], flags)
-		for {
-			if err := s.raw.Control(b.recv); err != nil {
-				return got, net.ErrClosed
-			}
-			if b.n > 0 || b.errno == unix.EAGAIN || b.count == 0 {
-				break
-			}
-			// A pending error, of which the error queue tells more, or EINTR: gone by being reported.
+	got, err := s.read(messages, 0)
+	if err == nil && (all || s.errors.Load()) {
+		if got < len(messages) {
+			s.errors.Store(false) // before reading: what comes meanwhile wakes the one that waits
 		}
-		for i := range b.n {
-			m := &messages[first+i]
-			if b.get(i, m, s.v6, flags != 0) && s.ours(m, flags != 0) {
-				messages[got], *m = *m, messages[got]
-				got++
-			}
+		var n int
+		n, err = s.read(messages[got:], unix.MSG_ERRQUEUE)
+		if got += n; got == len(messages) {
+			s.errors.Store(true)
+		}
+	}
+	return got, err
+}
+
+// read reads one of the socket's two queues.
+func (s *socket) read(messages []Message, queue int) (got int, err error) {
+	b := &s.receive.batch
+	b.prepare(messages, queue)
+	for b.count > 0 {
+		if err := s.raw.Control(b.recv); err != nil {
+			return 0, net.ErrClosed
+		}
+		if b.n > 0 || b.errno == unix.EAGAIN {
+			break
+		}
+		// A pending error, which is gone by being reported, and of which the error queue tells more; or EINTR.
+		s.errors.Store(true)
+	}
+	for i := range b.n {
+		m := &messages[i]
+		if b.get(i, m, s.v6, queue != 0) && s.ours(m, queue != 0) {
+			messages[got], *m = *m, messages[got]
+			got++
 		}
 	}
 	return got, nil

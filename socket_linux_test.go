@@ -463,7 +463,7 @@ func TestMixedBatch(t *testing.T) {
 	c.in.Lock()
 	var wg sync.WaitGroup
 	sizes := []int{56, 4000, 0, 60000, 9, 1500}
-	for i := range 3 * receiveBatch {
+	for i := range 12 * batchSize {
 		wg.Go(func() {
 			size := sizes[i%len(sizes)]
 			if r, err := p.Ping(t.Context(), "127.0.0.1", WithSize(size), WithTimeout(10*time.Second)); err != nil || r.Size != size+headerLen {
@@ -471,7 +471,7 @@ func TestMixedBatch(t *testing.T) {
 			}
 		})
 	}
-	await(t, "all are sent", func() bool { return c.counters().Sent == 3*receiveBatch })
+	await(t, "all are sent", func() bool { return c.counters().Sent == 12*batchSize })
 	c.in.Unlock()
 	wg.Wait()
 }

@@ -61,8 +61,9 @@ var ErrNoRoom = errors.New("ping: no room to send")
 type poller interface {
 	// wait returns when there may be something to receive; net.ErrClosed after Close.
 	wait() error
-	// tryReceive is Receive that returns 0, nil instead of waiting. It may run together with wait.
-	tryReceive(msgs []Message) (int, error)
+	// tryReceive is Receive that returns 0, nil instead of waiting. It may run together with wait. It may
+	// leave ICMP errors for after the next wait, unless all is set.
+	tryReceive(messages []Message, all bool) (int, error)
 }
 
 // A dropCounter is a Transport that knows how many messages it lost for want of room to keep them.
