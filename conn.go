@@ -1,7 +1,6 @@
 package ping
 
 import (
-	"context"
 	crand "crypto/rand"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"net"
-	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -18,10 +16,6 @@ import (
 
 const (
 	batchSize = 8 // messages a system call: more win next to nothing
-	// turnBatches is how many batches one caller sends on behalf of others before it is let go.
-	turnBatches = 64
-	// retryAfter is when a message that the transport had no room for is tried again.
-	retryAfter = time.Millisecond
 	// usualMessage is room for every reply to a payload of the usual sizes, and for the quotation in an
 	// ICMP error (RFC 1812 section 4.3.2.3, RFC 4443 section 2.4: at most 1,280 bytes).
 	usualMessage = 2048
@@ -35,6 +29,7 @@ const (
 type conn struct {
 	transport Transport
 	poller    poller // the transport, if it is one; else nil
+	queue     queue  // likewise
 	log       *slog.Logger
 	epoch     time.Time
 	done      chan struct{}
@@ -56,24 +51,13 @@ type conn struct {
 	}
 	out struct {
 		sync.Mutex // guards the three that follow
-		queue      []outgoing
+		queue      []request
 		busy       bool // some goroutine is sending, or parked is set
 		parked     bool // the timekeeper is to go on sending
 		// The rest is the sending goroutine's own.
-		batch    []outgoing
+		batch    []request
 		messages []Message
 	}
-}
-
-// An outgoing is a message on its way from the table to the transport.
-type outgoing struct {
-	dst          netip.Addr
-	cookie       uint64
-	template     []byte
-	ttl          int
-	trafficClass int
-	dontFragment bool
-	seq          uint16
 }
 
 func newConn(t Transport, log *slog.Logger) *conn {
@@ -88,13 +72,18 @@ func newConn(t Transport, log *slog.Logger) *conn {
 		timer:     time.NewTimer(math.MaxInt64),
 	}
 	c.poller, _ = t.(poller)
+	if q, ok := t.(queue); ok {
+		c.queue = q
+		c.flight.window.limit = q.capacity() / 2
+		c.flight.window.most = c.flight.window.limit
+	}
 	c.flight.cookies = rand.NewChaCha8(seed).Uint64
 	c.largest.Store(usualMessage)
 	if c.poller == nil {
 		c.largest.Store(maxPayload6 + spareRoom)
 	}
 	c.in.messages = make([]Message, batchSize)
-	c.out.batch = make([]outgoing, batchSize)
+	c.out.batch = make([]request, batchSize)
 	c.out.messages = make([]Message, batchSize)
 	c.running.Go(c.receive)
 	c.running.Go(c.keepTime)
@@ -174,168 +163,10 @@ func (c *conn) counters() Counters {
 	n := c.flight.counts
 	c.mu.Unlock()
 	n.InFlight = n.Sent - n.Received - n.Lost - n.Abandoned
-	n.LocalDrops = c.drops()
+	if c.queue != nil {
+		n.LocalDrops = c.queue.drops()
+	}
 	return n
-}
-
-// drops is how many messages the transport lost for want of room, as far as it knows.
-func (c *conn) drops() uint64 {
-	if d, ok := c.transport.(dropCounter); ok {
-		return d.drops()
-	}
-	return 0
-}
-
-// launch sends one probe for in. It returns when the probe is in flight, or on its way there by the hand of
-// another caller; only ctx or the end of the conn is an error. How the probe ends, in is told.
-func (c *conn) launch(ctx context.Context, in *inbox, p *probe, o outgoing) error {
-	if size := int64(p.size + spareRoom); size > c.largest.Load() {
-		c.largest.Store(size) // before the reply can come
-	}
-	c.mu.Lock()
-	for c.closed == nil && c.flight.full() {
-		if c.room == nil {
-			c.room = make(chan struct{})
-		}
-		room := c.room
-		c.mu.Unlock()
-		select {
-		case <-room:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		c.mu.Lock()
-	}
-	if c.closed != nil {
-		defer c.mu.Unlock()
-		return c.closed
-	}
-	o.seq, o.cookie = c.flight.take(in, p)
-	c.mu.Unlock()
-
-	c.out.Lock()
-	c.out.queue = append(c.out.queue, o)
-	if c.out.busy {
-		c.out.Unlock()
-		return nil
-	}
-	c.out.busy = true
-	c.out.Unlock()
-	c.flush()
-	return nil
-}
-
-// flush sends what is queued, and what others queue meanwhile. The caller has set out.busy.
-func (c *conn) flush() {
-	for turn := 0; ; turn++ {
-		c.out.Lock()
-		n := copy(c.out.batch, c.out.queue)
-		c.out.queue = c.out.queue[:copy(c.out.queue, c.out.queue[n:])]
-		if n == 0 {
-			c.out.busy = false
-			c.out.Unlock()
-			return
-		}
-		c.out.Unlock()
-		left := c.transmit(c.out.batch[:n])
-		if len(left) == 0 && turn < turnBatches {
-			continue
-		}
-		// No room, or others have had this caller long enough: the timekeeper goes on.
-		c.out.Lock()
-		c.out.queue = slices.Insert(c.out.queue, 0, left...)
-		c.out.parked = true
-		c.out.Unlock()
-		c.mu.Lock()
-		closed := c.closed != nil
-		if !closed {
-			after := time.Duration(0)
-			if len(left) > 0 {
-				after = retryAfter
-			}
-			c.arm(c.now().mono + int64(after))
-		}
-		c.mu.Unlock()
-		if closed {
-			c.resume()
-		}
-		return
-	}
-}
-
-// resume goes on with a flush that was left to the timekeeper.
-func (c *conn) resume() {
-	c.out.Lock()
-	parked := c.out.parked
-	c.out.parked = false
-	if parked {
-		// Some may have waited long enough for their callers to go.
-		c.mu.Lock()
-		c.out.queue = slices.DeleteFunc(c.out.queue, func(o outgoing) bool { return c.flight.forget(o.seq) })
-		c.mu.Unlock()
-	}
-	c.out.Unlock()
-	if parked {
-		c.flush()
-	}
-}
-
-// transmit sends a batch. It returns what the transport had no room for.
-func (c *conn) transmit(batch []outgoing) (left []outgoing) {
-	for len(batch) > 0 {
-		messages := c.out.messages[:len(batch)]
-		for i := range batch {
-			o := &batch[i]
-			messages[i] = Message{
-				Addr:         o.dst,
-				Data:         appendEcho(messages[i].Data[:0], o.template, o.seq, o.cookie),
-				TTL:          o.ttl,
-				TrafficClass: o.trafficClass,
-				DontFragment: o.dontFragment,
-			}
-		}
-		var before time.Time
-		if c.poller == nil { // a kernel's socket tells for certain
-			before = time.Now()
-		}
-		n, err := c.transport.Send(messages)
-		busy := errors.Is(err, ErrNoRoom)
-
-		c.mu.Lock()
-		if n > 0 {
-			if !messages[0].Time.IsZero() {
-				before = messages[0].Time
-			}
-			at := stampOf(before, c.epoch)
-			for i := range n {
-				lag := time.Duration(0)
-				if !messages[i].Time.IsZero() {
-					lag = messages[i].Time.Sub(before)
-				}
-				c.flight.sent(batch[i].seq, at, int64(lag))
-			}
-			c.armNext()
-		}
-		if c.closed != nil {
-			for _, o := range batch[n:] {
-				c.flight.failed(o.seq, c.closed)
-			}
-			c.flight.drain(c.closed)
-			c.mu.Unlock()
-			return nil
-		}
-		batch = batch[n:]
-		if err != nil && !busy && len(batch) > 0 {
-			c.flight.failed(batch[0].seq, err)
-			batch = batch[1:]
-		}
-		c.makeRoom()
-		c.mu.Unlock()
-		if busy {
-			return batch
-		}
-	}
-	return nil
 }
 
 // arm sees to it that the timekeeper wakes no later than at. The caller holds c.mu.
@@ -349,14 +180,6 @@ func (c *conn) arm(at int64) {
 func (c *conn) armNext() {
 	if len(c.flight.deadlines) > 0 {
 		c.arm(c.flight.deadlines[0].at)
-	}
-}
-
-// makeRoom tells those who wait for a slot that there may be one. The caller holds c.mu.
-func (c *conn) makeRoom() {
-	if c.room != nil && (c.closed != nil || !c.flight.full()) {
-		close(c.room)
-		c.room = nil
 	}
 }
 
@@ -463,8 +286,13 @@ func (c *conn) tick() {
 		c.poll(true)
 	}
 	c.in.Unlock()
+	var drops uint64
+	if c.queue != nil {
+		drops = c.queue.drops()
+	}
 	c.mu.Lock()
 	c.armed = math.MaxInt64
+	c.flight.noteDrops(drops, now)
 	c.flight.expire(now)
 	c.makeRoom()
 	c.armNext()

@@ -18,6 +18,11 @@ func (timeoutError) Timeout() bool        { return true }
 func (timeoutError) Temporary() bool      { return true }
 func (timeoutError) Is(target error) bool { return target == os.ErrDeadlineExceeded }
 
+// ErrLocalDrop is an [ErrTimeout] of a probe during whose wait this host's socket dropped messages for want of room:
+// its answer may have been among them. As many probes are given it as there were drops, so that the network is
+// not blamed for them.
+var ErrLocalDrop = fmt.Errorf("%w: this host's socket dropped messages", ErrTimeout)
+
 // ErrNotPermitted says that the system lets this process open no ICMP socket. It matches fs.ErrPermission. The
 // text of an error that wraps it names what is in the way and the command that mends it.
 var ErrNotPermitted = fmt.Errorf("ICMP sockets are not permitted: %w", fs.ErrPermission)

@@ -16,7 +16,7 @@ type exchange struct {
 	config *probeConfig
 	in     *inbox
 	target netip.Addr
-	out    outgoing
+	ask    request
 }
 
 // prepare finds the target and the conn to it. The exchange must be ended.
@@ -54,9 +54,10 @@ func (p *Pinger) prepare(ctx context.Context, host string, opts []ProbeOption) (
 		config: config,
 		in:     in,
 		target: target,
-		out: outgoing{
+		ask: request{
 			dst:          target,
 			template:     template,
+			timeout:      config.timeout,
 			ttl:          config.ttl,
 			trafficClass: config.trafficClass,
 			dontFragment: config.dontFragment,
@@ -73,8 +74,8 @@ func (e *exchange) end() {
 
 // send sends the probe seq, and looks whether its answer is there already.
 func (e *exchange) send(ctx context.Context, seq int) error {
-	p := probe{dst: e.target, size: e.config.size, timeout: e.config.timeout, tag: int64(seq)}
-	if err := e.conn.launch(ctx, e.in, &p, e.out); err != nil {
+	e.ask.tag = int64(seq)
+	if err := e.conn.launch(ctx, e.in, e.ask); err != nil {
 		return err
 	}
 	e.conn.glance()

@@ -4,7 +4,6 @@ import (
 	"math"
 	"net/netip"
 	"slices"
-	"time"
 )
 
 const (
@@ -34,6 +33,7 @@ type slot struct {
 	tag      int64
 	sent     stamp
 	timeout  int64
+	slice    int64  // of the window
 	owner    int32  // index into flight.inboxes
 	term     uint32 // of the owner: what an earlier inbox with the index asked for is none of its business
 	deadline int32  // index into flight.deadlines, while waiting
@@ -60,16 +60,13 @@ type flight struct {
 	terms   []uint32
 	idle    []int32 // free places in inboxes
 
+	window  window
 	cookies func() uint64 // unpredictable numbers
 	counts  Counters
-}
 
-// A probe is one echo request, as its caller wants it.
-type probe struct {
-	dst     netip.Addr
-	size    int
-	timeout time.Duration
-	tag     int64 // the caller's own name for it, given back in the outcome
+	drops     uint64 // by the transport, as last heard
+	uncharged uint64 // those of them that no probe has been charged with
+	dropsAt   int64  // when that was
 }
 
 // An outcome is how a probe ended.
@@ -169,11 +166,11 @@ func (f *flight) owner(s *slot) *inbox {
 	return f.inboxes[s.owner]
 }
 
-func (f *flight) full() bool { return f.count >= maxInFlight }
+func (f *flight) full() bool { return f.count >= maxInFlight || f.window.full() }
 
 // take gives the probe a sequence number and a cookie. The table must not be full. The probe has no deadline
 // until sent tells when it left.
-func (f *flight) take(in *inbox, p *probe) (seq uint16, cookie uint64) {
+func (f *flight) take(in *inbox, r *request) {
 	if 2*f.count >= len(f.slots) && len(f.slots) < maxSlots {
 		grown := make([]slot, max(2*len(f.slots), minSlots))
 		copy(grown, f.slots)
@@ -184,27 +181,34 @@ func (f *flight) take(in *inbox, p *probe) (seq uint16, cookie uint64) {
 			break
 		}
 	}
-	seq = uint16(f.next)
+	seq := uint16(f.next)
 	f.next++
 	f.count++
-	cookie = f.cookies()
+	r.seq, r.cookie = seq, f.cookies()
 	f.slots[seq] = slot{
-		dst:     p.dst.As16(),
-		cookie:  cookie,
-		tag:     p.tag,
-		timeout: int64(p.timeout),
+		dst:     r.dst.As16(),
+		cookie:  r.cookie,
+		tag:     r.tag,
+		timeout: int64(r.timeout),
+		slice:   f.window.add(cost(r.size())),
 		owner:   in.place,
 		term:    f.terms[in.place],
 		prev:    -1,
 		next:    in.first,
-		size:    uint16(p.size),
+		size:    uint16(r.size()),
 		state:   sending,
 	}
 	if in.first >= 0 {
 		f.slots[in.first].prev = int32(seq)
 	}
 	in.first = int32(seq)
-	return seq, cookie
+}
+
+// land takes a probe out of flight.
+func (f *flight) land(s *slot, end state) {
+	s.state = end
+	f.count--
+	f.window.remove(s.slice, cost(int(s.size)))
 }
 
 func (f *flight) unlink(in *inbox, seq uint16) {
@@ -223,6 +227,7 @@ func (f *flight) unlink(in *inbox, seq uint16) {
 func (f *flight) sent(seq uint16, at stamp, lag int64) {
 	s := &f.slots[seq]
 	f.counts.Sent++
+	f.window.advance(at.mono)
 	s.sent = at
 	s.lag = uint32(min(max(lag, 0), 1<<32-1))
 	if f.owner(s) == nil {
@@ -245,8 +250,7 @@ func (f *flight) sent(seq uint16, at stamp, lag int64) {
 // abandon takes a probe out of flight in which nobody is interested any more.
 func (f *flight) abandon(s *slot) {
 	f.counts.Abandoned++
-	f.count--
-	s.state = expired
+	f.land(s, expired)
 }
 
 // forget frees the slot of a probe that has not been sent, if nobody is interested in it any more.
@@ -255,8 +259,7 @@ func (f *flight) forget(seq uint16) bool {
 	if f.owner(s) != nil {
 		return false
 	}
-	s.state = unused
-	f.count--
+	f.land(s, unused)
 	return true
 }
 
@@ -264,8 +267,7 @@ func (f *flight) forget(seq uint16) bool {
 func (f *flight) failed(seq uint16, err error) {
 	s := &f.slots[seq]
 	f.counts.SendErrors++
-	s.state = unused
-	f.count--
+	f.land(s, unused)
 	if in := f.owner(s); in != nil {
 		f.unlink(in, seq)
 		in.put(outcome{tag: s.tag, err: err})
@@ -375,8 +377,7 @@ func (f *flight) settle(a *arrival) {
 // finish takes a waiting probe out of flight. Only probes whose owner is interested wait.
 func (f *flight) finish(seq uint16, end state) *inbox {
 	s := &f.slots[seq]
-	s.state = end
-	f.count--
+	f.land(s, end)
 	f.removeDeadline(int(s.deadline))
 	in := f.inboxes[s.owner]
 	f.unlink(in, seq)
@@ -390,7 +391,26 @@ func (f *flight) expire(now int64) {
 		s := &f.slots[seq]
 		in := f.finish(seq, expired)
 		f.counts.Lost++
-		in.put(outcome{tag: s.tag, sent: s.sent.wall + int64(s.lag), err: ErrTimeout})
+		o := outcome{tag: s.tag, sent: s.sent.wall + int64(s.lag), err: ErrTimeout}
+		if f.uncharged > 0 && s.sent.mono <= f.dropsAt {
+			f.uncharged--
+			o.err = ErrLocalDrop
+		}
+		in.put(o)
+	}
+}
+
+// noteDrops says that the transport has dropped so many messages in all. Each may have been the answer to one
+// probe that is in flight now, and to none that is sent later.
+func (f *flight) noteDrops(drops uint64, now int64) {
+	f.window.dropped(drops > f.drops)
+	f.window.advance(now)
+	if drops > f.drops {
+		f.uncharged += drops - f.drops
+		f.drops, f.dropsAt = drops, now
+	}
+	if len(f.deadlines) == 0 || f.slots[f.deadlines[0].slot].sent.mono > f.dropsAt {
+		f.uncharged = 0
 	}
 }
 

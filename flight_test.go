@@ -12,6 +12,13 @@ func newTestFlight() *flight {
 	return &flight{cookies: rand.New(rand.NewPCG(1, 2)).Uint64}
 }
 
+var testTemplate, _ = newTemplate(false, 56)
+
+func take(f *flight, in *inbox, r *request) (seq uint16, cookie uint64) {
+	f.take(in, r)
+	return r.seq, r.cookie
+}
+
 var testAddr = netip.MustParseAddr(target)
 
 // reply is what answers the request that a probe with this number and cookie is.
@@ -30,12 +37,12 @@ func TestSequenceNumbers(t *testing.T) {
 	f := newTestFlight()
 	in := newInbox()
 	f.register(in)
-	p := probe{dst: testAddr, size: 56, timeout: time.Second}
-	hold, cookie := f.take(in, &p)
+	p := request{dst: testAddr, template: testTemplate, timeout: time.Second}
+	hold, cookie := take(f, in, &p)
 	f.sent(hold, stamp{}, 0)
 	seen := map[uint16]int{}
 	for i := range 3*minSlots - 3 {
-		seq, cookie := f.take(in, &p)
+		seq, cookie := take(f, in, &p)
 		seen[seq]++
 		f.sent(seq, stamp{}, 0)
 		f.accept(testReply(t, seq, cookie, 56, 1), stamp{1, 1})
@@ -63,12 +70,12 @@ func TestEarlierOwner(t *testing.T) {
 	f := newTestFlight()
 	in := newInbox()
 	f.register(in)
-	p := probe{dst: testAddr, size: 56, timeout: time.Second}
-	first, cookie := f.take(in, &p)
+	p := request{dst: testAddr, template: testTemplate, timeout: time.Second}
+	first, cookie := take(f, in, &p)
 	f.sent(first, stamp{}, 0)
 	f.expire(int64(2 * time.Second))
 	for seq := uint16(0); ; {
-		if seq, _ = f.take(in, &p); seq == first {
+		if seq, _ = take(f, in, &p); seq == first {
 			break
 		}
 		f.failed(seq, nil)
@@ -88,7 +95,7 @@ func TestGrowth(t *testing.T) {
 	f.register(in)
 	cookies := map[uint16]uint64{}
 	for i := 0; !f.full(); i++ {
-		seq, cookie := f.take(in, &probe{dst: testAddr, size: 56, timeout: time.Second, tag: int64(i)})
+		seq, cookie := take(f, in, &request{dst: testAddr, template: testTemplate, timeout: time.Second, tag: int64(i)})
 		if _, ok := cookies[seq]; ok {
 			t.Fatalf("number %d is taken twice", seq)
 		}
@@ -118,13 +125,13 @@ func TestEarlyAnswer(t *testing.T) {
 	f := newTestFlight()
 	in := newInbox()
 	f.register(in)
-	p := probe{dst: testAddr, size: 56, timeout: time.Second}
-	seq, cookie := f.take(in, &p)
+	p := request{dst: testAddr, template: testTemplate, timeout: time.Second}
+	seq, cookie := take(f, in, &p)
 	f.accept(testReply(t, seq, cookie, 56, 70), stamp{80, 80})
 	if len(in.outcomes) != 0 {
 		t.Fatalf("settled before it was sent: %+v", in.outcomes)
 	}
-	other, otherCookie := f.take(in, &p)
+	other, otherCookie := take(f, in, &p)
 	f.accept(testReply(t, other, otherCookie, 56, 90), stamp{100, 100})
 	f.accept(testReply(t, seq, cookie, 56, 75), stamp{80, 80}) // and comes twice
 	f.sent(seq, stamp{50, 50}, 0)
@@ -137,7 +144,7 @@ func TestEarlyAnswer(t *testing.T) {
 	}
 
 	// The caller is gone by then.
-	seq, cookie = f.take(in, &p)
+	seq, cookie = take(f, in, &p)
 	f.accept(testReply(t, seq, cookie, 56, 70), stamp{80, 80})
 	f.release(in)
 	f.sent(seq, stamp{50, 50}, 0)
@@ -152,7 +159,7 @@ func TestLag(t *testing.T) {
 		f := newTestFlight()
 		in := newInbox()
 		f.register(in)
-		seq, cookie := f.take(in, &probe{dst: testAddr, size: 56, timeout: time.Second})
+		seq, cookie := take(f, in, &request{dst: testAddr, template: testTemplate, timeout: time.Second})
 		f.sent(seq, stamp{1000, 1000}, 40)
 		f.accept(testReply(t, seq, cookie, 56, c.arrived), stamp{1200, 1200})
 		if o := in.outcomes[0]; o.rtt != c.rtt || o.clock != ClockKernel {
@@ -167,7 +174,7 @@ func TestRelease(t *testing.T) {
 	one, two := newInbox(), newInbox()
 	f.register(one)
 	f.register(two)
-	p := probe{dst: testAddr, size: 56, timeout: time.Second}
+	p := request{dst: testAddr, template: testTemplate, timeout: time.Second}
 	type key struct {
 		seq    uint16
 		cookie uint64
@@ -178,7 +185,7 @@ func TestRelease(t *testing.T) {
 			in   *inbox
 			keys *[]key
 		}{{one, &ones}, {two, &twos}} {
-			seq, cookie := f.take(c.in, &p)
+			seq, cookie := take(f, c.in, &p)
 			f.sent(seq, stamp{}, 0)
 			*c.keys = append(*c.keys, key{seq, cookie})
 		}
@@ -206,7 +213,7 @@ func FuzzAccept(f *testing.F) {
 	table := newTestFlight()
 	in := newInbox()
 	table.register(in)
-	seq, cookie := table.take(in, &probe{dst: testAddr, size: 56, timeout: 1})
+	seq, cookie := take(table, in, &request{dst: testAddr, template: testTemplate, timeout: 1})
 	good := testReply(f, seq, cookie, 56, 5)
 	seed(good)
 	for _, n := range []int{0, 1, 7, 8, 15, 16, 63} {
@@ -218,7 +225,7 @@ func FuzzAccept(f *testing.F) {
 		table := newTestFlight()
 		in := newInbox()
 		table.register(in)
-		seq, cookie := table.take(in, &probe{dst: testAddr, size: 56, timeout: time.Second})
+		seq, cookie := take(table, in, &request{dst: testAddr, template: testTemplate, timeout: time.Second})
 		table.sent(seq, stamp{}, 0)
 		addr, _ := netip.AddrFromSlice(from)
 		m := &Message{Addr: addr, Data: data, Time: time.Unix(0, at)}
@@ -281,7 +288,7 @@ func TestDeadlines(t *testing.T) {
 			f.finish(f.deadlines[r.IntN(len(f.deadlines))].slot, answered)
 			continue
 		}
-		seq, _ := f.take(in, &probe{dst: testAddr, timeout: time.Duration(1 + r.IntN(1000))})
+		seq, _ := take(f, in, &request{dst: testAddr, template: testTemplate, timeout: time.Duration(1 + r.IntN(1000))})
 		f.sent(seq, stamp{}, 0)
 	}
 	last := int64(0)

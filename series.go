@@ -21,13 +21,11 @@ func (p *Pinger) PingN(ctx context.Context, host string, n int, opts ...ProbeOpt
 	}
 	defer e.end()
 	s := &Statistics{Target: e.target}
-	drops := e.conn.drops()
 	err = e.run(ctx, n, func(r Reply) bool {
 		s.Add(r)
 		s.keep(r)
 		return true
 	})
-	s.LocalDrops = int(e.conn.drops() - drops)
 	s.finish(e.conn.oddities(e.in))
 	if err != nil {
 		err = &probeError{host, err}

@@ -356,7 +356,10 @@ func (s *socket) read(messages []Message, queue int) (got int, err error) {
 	return got, nil
 }
 
-// drops implements dropCounter: what the kernel had no room for in the receive buffer.
+// capacity implements queue. Messages and errors share it.
+func (s *socket) capacity() int { return s.buffer }
+
+// drops implements queue.
 func (s *socket) drops() (n uint64) {
 	s.raw.Control(func(fd uintptr) {
 		var info [unix.SK_MEMINFO_VARS]uint32

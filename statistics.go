@@ -88,8 +88,8 @@ type Statistics struct {
 	// Stray counts messages with the sequence number of a probe of this call that do not answer it: from
 	// another address, or without its cookie.
 	Stray int `json:"stray"`
-	// LocalDrops counts messages that this host's socket dropped while the call ran, for want of room: some
-	// of those Lost may have been answered. The socket is shared, so they may be other calls' too.
+	// LocalDrops counts those of Lost that this host's socket may have dropped the answer to, for want of
+	// room (ErrLocalDrop). Loss leaves them out.
 	LocalDrops int `json:"local_drops"`
 
 	Min  time.Duration `json:"min_ns"`
@@ -126,6 +126,9 @@ func (s *Statistics) Add(r Reply) {
 	case errors.Is(r.Err, ErrTimeout):
 		s.Sent++
 		s.Lost++
+		if errors.Is(r.Err, ErrLocalDrop) {
+			s.LocalDrops++
+		}
 	default:
 		s.SendErrors++
 	}
@@ -164,12 +167,13 @@ func (s *Statistics) finish(o oddities) {
 	s.Duplicates, s.Late, s.Corrupted, s.Stray = o.duplicates, o.late, o.corrupted, o.stray
 }
 
-// Loss is Lost / Sent, from 0 to 1; 0 if nothing was sent.
+// Loss is the share of the probes that the network lost, Lost / Sent, from 0 to 1; 0 if nothing was sent. What
+// this host dropped itself (LocalDrops) is left out of both: nobody knows whether the network had lost it.
 func (s *Statistics) Loss() float64 {
-	if s.Sent == 0 {
+	if s.Sent == s.LocalDrops {
 		return 0
 	}
-	return float64(s.Lost) / float64(s.Sent)
+	return float64(s.Lost-s.LocalDrops) / float64(s.Sent-s.LocalDrops)
 }
 
 // Percentile returns the RTT that the share q of the echo replies in Replies did not exceed, by the nearest

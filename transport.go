@@ -66,8 +66,11 @@ type poller interface {
 	tryReceive(messages []Message, all bool) (int, error)
 }
 
-// A dropCounter is a Transport that knows how many messages it lost for want of room to keep them.
-type dropCounter interface{ drops() uint64 }
+// A queue is a Transport that keeps what comes until it is received, in a buffer that may overflow.
+type queue interface {
+	capacity() int // bytes, of which cost tells how many a message takes
+	drops() uint64 // messages that there was no room for
+}
 
 // socketConfig is what a socket of the kernel is opened with.
 type socketConfig struct {

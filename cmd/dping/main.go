@@ -21,8 +21,6 @@ import (
 	"errors"
 	"flag"
 	"io"
-	"net"
-	"net/netip"
 	"os"
 	"os/signal"
 	"sync"
@@ -93,7 +91,7 @@ type target struct {
 
 // ping pings the target until an error, such as ctx's, or the count asked for ends it.
 func (t *target) ping(ctx context.Context, p *ping.Pinger, out *output) error {
-	addr, err := resolve(ctx, out.config.network, t.host)
+	addr, err := p.Resolve(ctx, t.host, ping.WithNetwork(out.config.network))
 	if err != nil {
 		return err
 	}
@@ -105,16 +103,4 @@ func (t *target) ping(ctx context.Context, p *ping.Pinger, out *output) error {
 		out.settle(t, r)
 	}
 	return nil
-}
-
-// resolve returns the address that stands for host in all that follows.
-func resolve(ctx context.Context, network, host string) (netip.Addr, error) {
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, network, host) // an address too: is it of the network?
-	if err != nil {
-		return netip.Addr{}, err
-	}
-	if addr, err := netip.ParseAddr(host); err == nil {
-		return addr, nil // LookupNetIP drops the zone
-	}
-	return addrs[0].Unmap(), nil
 }

@@ -122,11 +122,7 @@ func TestRun(t *testing.T) {
 				`\n--- 127\.0\.0\.1 ping statistics ---\n3 packets transmitted, 3 received, 0% packet loss\n` + rtts,
 			``,
 		},
-		{
-			"refused address", "-c 1 224.0.0.1", 2,
-			`PING 224\.0\.0\.1 \(224\.0\.0\.1\): 56 data bytes\n`,
-			`dping: 224\.0\.0\.1: .*multicast.*\n`,
-		},
+		{"refused address", "-c 1 224.0.0.1", 2, ``, `dping: 224\.0\.0\.1: .*multicast.*\n`},
 		{"other family", "-4 ::1", 2, ``, `dping: .*::1.*\n`},
 		{"size for IPv6 only", "-q -json -s 65508 127.0.0.1", 2, ``, `dping: 127\.0\.0\.1: .*65508.*65507\n`},
 		{
@@ -159,9 +155,9 @@ func TestRunIPv6(t *testing.T) {
 
 func TestName(t *testing.T) {
 	needSockets(t)
-	addr, err := resolve(t.Context(), "ip4", "localhost")
-	if err != nil || !addr.IsLoopback() {
-		t.Skipf("localhost is %v, %v", addr, err)
+	addrs, err := net.DefaultResolver.LookupNetIP(t.Context(), "ip4", "localhost")
+	if err != nil || !addrs[0].IsLoopback() {
+		t.Skipf("localhost is %v, %v", addrs, err)
 	}
 	status, stdout, stderr := dping(t, "-4", "-c", "1", "localhost")
 	if status != 0 || stderr != "" {

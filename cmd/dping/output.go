@@ -63,8 +63,11 @@ func (o *output) settle(t *target, r ping.Reply) {
 func describe(host string, r ping.Reply) string {
 	seq := r.Seq + 1
 	if refused := (*ping.ICMPError)(nil); errors.As(r.Err, &refused) {
-		reason := strings.TrimSuffix(refused.Error(), ", from "+refused.From.String())
-		return fmt.Sprintf("From %v: icmp_seq=%d %s", r.From, seq, reason)
+		mtu := ""
+		if refused.MTU > 0 {
+			mtu = fmt.Sprintf(" (MTU %d)", refused.MTU)
+		}
+		return fmt.Sprintf("From %v: icmp_seq=%d %s%s", r.From, seq, refused.Reason(), mtu)
 	}
 	if r.Err != nil {
 		return fmt.Sprintf("no answer from %s: icmp_seq=%d", host, seq)

@@ -1,0 +1,228 @@
+package ping
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+const (
+	// turnBatches is how many batches one caller sends on behalf of others before it is let go.
+	turnBatches = 64
+	// retryAfter is when a message that the transport had no room for is tried again.
+	retryAfter = time.Millisecond
+)
+
+// A request is one echo request, as its caller wants it.
+type request struct {
+	dst          netip.Addr
+	template     []byte
+	timeout      time.Duration
+	tag          int64 // the caller's own name for it, given back in the outcome
+	ttl          int
+	trafficClass int
+	dontFragment bool
+
+	// What follows is the table's to fill in.
+	seq    uint16
+	cookie uint64
+}
+
+// size is the length of the payload.
+func (r *request) size() int { return len(r.template) - headerLen }
+
+// launch sends one request for in, as tryLaunch does, once there is room for it.
+func (c *conn) launch(ctx context.Context, in *inbox, r request) error {
+	for {
+		n, room, err := c.tryLaunch(in, []request{r})
+		if n == 1 || err != nil {
+			return err
+		}
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// tryLaunch sends requests for in, as many of them as there is room for in flight. It returns when they are
+// sent, or on their way by the hand of another caller. How each ends, in is told. Where there is not room for
+// all, room is closed when it is worth trying again. Only the end of the conn is an error.
+func (c *conn) tryLaunch(in *inbox, requests []request) (n int, room <-chan struct{}, err error) {
+	for i := range requests {
+		if size := int64(requests[i].size() + spareRoom); size > c.largest.Load() {
+			c.largest.Store(size) // before the reply can come
+		}
+	}
+	c.mu.Lock()
+	if c.closed != nil {
+		defer c.mu.Unlock()
+		return 0, nil, c.closed
+	}
+	for n < len(requests) && !c.full() {
+		c.flight.take(in, &requests[n])
+		n++
+	}
+	if n < len(requests) {
+		if c.room == nil {
+			c.room = make(chan struct{})
+		}
+		room = c.room
+	}
+	c.mu.Unlock()
+	if n == 0 {
+		return 0, room, nil
+	}
+
+	c.out.Lock()
+	c.out.queue = append(c.out.queue, requests[:n]...)
+	mine := !c.out.busy
+	c.out.busy = true
+	c.out.Unlock()
+	if mine {
+		c.flush()
+	}
+	return n, room, nil
+}
+
+// full reports whether no more can be sent for now. The caller holds c.mu.
+func (c *conn) full() bool {
+	if !c.flight.full() {
+		return false
+	}
+	// Time makes room in the window.
+	c.flight.window.advance(c.now().mono)
+	if !c.flight.full() {
+		return false
+	}
+	c.arm(c.flight.window.next())
+	return true
+}
+
+// makeRoom tells those who wait for room that there may be some. The caller holds c.mu.
+func (c *conn) makeRoom() {
+	if c.room != nil && (c.closed != nil || !c.flight.full()) {
+		close(c.room)
+		c.room = nil
+	}
+}
+
+// flush sends what is queued, and what others queue meanwhile. The caller has set out.busy.
+func (c *conn) flush() {
+	for turn := 0; ; turn++ {
+		c.out.Lock()
+		n := copy(c.out.batch, c.out.queue)
+		c.out.queue = c.out.queue[:copy(c.out.queue, c.out.queue[n:])]
+		if n == 0 {
+			c.out.busy = false
+			c.out.Unlock()
+			return
+		}
+		c.out.Unlock()
+		left := c.transmit(c.out.batch[:n])
+		if len(left) == 0 && turn < turnBatches {
+			continue
+		}
+		// No room, or others have had this caller long enough: the timekeeper goes on.
+		c.out.Lock()
+		c.out.queue = slices.Insert(c.out.queue, 0, left...)
+		c.out.parked = true
+		c.out.Unlock()
+		c.mu.Lock()
+		closed := c.closed != nil
+		if !closed {
+			after := time.Duration(0)
+			if len(left) > 0 {
+				after = retryAfter
+			}
+			c.arm(c.now().mono + int64(after))
+		}
+		c.mu.Unlock()
+		if closed {
+			c.resume()
+		}
+		return
+	}
+}
+
+// resume goes on with a flush that was left to the timekeeper.
+func (c *conn) resume() {
+	c.out.Lock()
+	parked := c.out.parked
+	c.out.parked = false
+	if parked {
+		// Some may have waited long enough for their callers to go.
+		c.mu.Lock()
+		c.out.queue = slices.DeleteFunc(c.out.queue, func(r request) bool { return c.flight.forget(r.seq) })
+		c.mu.Unlock()
+	}
+	c.out.Unlock()
+	if parked {
+		c.flush()
+	}
+}
+
+// transmit sends a batch. It returns what the transport had no room for.
+func (c *conn) transmit(batch []request) (left []request) {
+	for len(batch) > 0 {
+		messages := c.out.messages[:len(batch)]
+		for i := range batch {
+			r := &batch[i]
+			messages[i] = Message{
+				Addr:         r.dst,
+				Data:         appendEcho(messages[i].Data[:0], r.template, r.seq, r.cookie),
+				TTL:          r.ttl,
+				TrafficClass: r.trafficClass,
+				DontFragment: r.dontFragment,
+			}
+		}
+		var before time.Time
+		if c.poller == nil { // a kernel's socket tells for certain
+			before = time.Now()
+		}
+		n, err := c.transport.Send(messages)
+		noRoom := errors.Is(err, ErrNoRoom)
+
+		c.mu.Lock()
+		if n > 0 {
+			c.depart(batch[:n], messages, before)
+		}
+		batch = batch[n:]
+		switch {
+		case c.closed != nil:
+			for i := range batch {
+				c.flight.failed(batch[i].seq, c.closed)
+			}
+			c.flight.drain(c.closed)
+			batch = nil
+		case err != nil && !noRoom && len(batch) > 0:
+			c.flight.failed(batch[0].seq, err)
+			batch = batch[1:]
+			c.makeRoom()
+		}
+		c.mu.Unlock()
+		if noRoom {
+			return batch
+		}
+	}
+	return nil
+}
+
+// depart tells the table when messages left. The caller holds c.mu.
+func (c *conn) depart(batch []request, messages []Message, before time.Time) {
+	if !messages[0].Time.IsZero() {
+		before = messages[0].Time
+	}
+	at := stampOf(before, c.epoch)
+	for i := range batch {
+		lag := time.Duration(0)
+		if !messages[i].Time.IsZero() {
+			lag = messages[i].Time.Sub(before)
+		}
+		c.flight.sent(batch[i].seq, at, int64(lag))
+	}
+	c.armNext()
+}
