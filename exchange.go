@@ -33,18 +33,13 @@ func (p *Pinger) prepare(ctx context.Context, host string, opts []ProbeOption) (
 		return exchange{}, err
 	}
 	v6 := target.Is6()
-	if !v6 && config.size > maxPayload4 {
-		return exchange{}, fmt.Errorf("WithSize(%d): IPv4 takes 0 to %d", config.size, maxPayload4)
-	}
-	conn, err := p.conn(v6, config.dontFragment)
+	conn, err := p.conn(v6, config.dontFragment, 0)
 	if err != nil {
 		return exchange{}, err
 	}
-	template := p.templates[family(v6)]
-	if config.size != len(template)-headerLen {
-		if template, err = newTemplate(v6, config.size); err != nil {
-			return exchange{}, err
-		}
+	template, err := p.template(v6, config.size)
+	if err != nil {
+		return exchange{}, err
 	}
 	in := p.inboxes.Get().(*inbox)
 	conn.register(in)
@@ -65,6 +60,17 @@ func (p *Pinger) prepare(ctx context.Context, host string, opts []ProbeOption) (
 	}, nil
 }
 
+// template returns an echo request with size bytes of payload.
+func (p *Pinger) template(v6 bool, size int) ([]byte, error) {
+	if !v6 && size > maxPayload4 {
+		return nil, fmt.Errorf("WithSize(%d): IPv4 takes 0 to %d", size, maxPayload4)
+	}
+	if t := p.templates[family(v6)]; len(t) == headerLen+size {
+		return t, nil
+	}
+	return newTemplate(v6, size)
+}
+
 // end drops what is still in flight.
 func (e *exchange) end() {
 	e.conn.release(e.in)
@@ -74,6 +80,9 @@ func (e *exchange) end() {
 
 // send sends the probe seq, and looks whether its answer is there already.
 func (e *exchange) send(ctx context.Context, seq int) error {
+	if err := e.pinger.turn(ctx); err != nil {
+		return err
+	}
 	e.ask.tag = int64(seq)
 	if err := e.conn.launch(ctx, e.in, e.ask); err != nil {
 		return err
@@ -82,34 +91,14 @@ func (e *exchange) send(ctx context.Context, seq int) error {
 	return nil
 }
 
-func (e *exchange) reply(o *outcome) Reply {
-	r := Reply{
-		Seq:   int(o.tag),
-		From:  o.from,
-		RTT:   time.Duration(o.rtt),
-		TTL:   o.ttl,
-		Size:  o.size,
-		Clock: o.clock,
-		Err:   o.err,
-	}
-	if o.sent != 0 {
-		r.Sent = time.Unix(0, o.sent)
-	}
-	if o.received != 0 {
-		r.Received = time.Unix(0, o.received)
-		if !r.From.IsValid() {
-			r.From = e.target
-		}
-	}
-	return r
-}
-
 // run sends n echo requests (0: without end), an interval apart, and hands each to yield as it is settled, until
 // yield returns false.
 func (e *exchange) run(ctx context.Context, n int, yield func(Reply) bool) error {
 	timer := time.NewTimer(e.config.timeout)
 	defer timer.Stop()
 	schedule := schedule{interval: e.config.interval, next: time.Now()}
+	schedule.spread(int(e.pinger.calls.Add(1) - 1))
+	defer e.pinger.calls.Add(-1)
 	var settled []outcome
 	for sent, flying := 0, 0; ; {
 		settled = e.conn.collect(e.in, settled[:0])
@@ -118,7 +107,7 @@ func (e *exchange) run(ctx context.Context, n int, yield func(Reply) bool) error
 			if err := settled[i].err; err != nil && errors.Is(err, net.ErrClosed) {
 				return err
 			}
-			if !yield(e.reply(&settled[i])) {
+			if !yield(settled[i].reply(e.target)) {
 				return nil
 			}
 		}

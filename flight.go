@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/netip"
 	"slices"
+	"time"
 )
 
 const (
@@ -80,6 +81,29 @@ type outcome struct {
 	size     int
 	clock    Clock
 	err      error
+}
+
+// reply makes a Reply of the outcome of a probe to target.
+func (o *outcome) reply(target netip.Addr) Reply {
+	r := Reply{
+		Seq:   int(o.tag),
+		From:  o.from,
+		RTT:   time.Duration(o.rtt),
+		TTL:   o.ttl,
+		Size:  o.size,
+		Clock: o.clock,
+		Err:   o.err,
+	}
+	if o.sent != 0 {
+		r.Sent = time.Unix(0, o.sent)
+	}
+	if o.received != 0 {
+		r.Received = time.Unix(0, o.received)
+		if !r.From.IsValid() {
+			r.From = target
+		}
+	}
+	return r
 }
 
 // An inbox is where the outcomes of one caller's probes wait for it. It belongs to one flight, and is guarded

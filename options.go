@@ -72,6 +72,7 @@ type config struct {
 	source6   netip.Addr
 	device    string
 	mark      int
+	rate      int // echo requests per second; 0: no limit
 	hasMark   bool
 	kind      SocketKind
 	resolver  Resolver
@@ -175,8 +176,8 @@ func WithNetwork(network string) ProbeOption {
 	})
 }
 
-// WithCount sets how many echo requests Reachable sends at most (3 by default), and after how many a Stream ends
-// (by default never): 1 or more.
+// WithCount sets how many echo requests Sweep sends to each address (1 by default), how many Reachable sends at most
+// (3), and after how many a Stream ends (never): 1 or more.
 func WithCount(n int) ProbeOption {
 	return inRange("WithCount", n, 1, 1<<31-1, func(c *probeConfig) *int { return &c.count })
 }
@@ -217,6 +218,19 @@ func WithMark(n int) Option {
 			return fmt.Errorf("ping: WithMark(%d): want 0 to %d", n, int64(1<<32-1))
 		}
 		c.mark, c.hasMark = n, true
+		return nil
+	})
+}
+
+// WithRate limits the whole Pinger to n echo requests per second, 1 to 10,000,000, evenly spaced, however many calls
+// share it: each gets its turn in the order in which they ask. Turns that nobody takes are not saved up. The default
+// is no limit but that of the receive buffer.
+func WithRate(n int) Option {
+	return option(func(c *config) error {
+		if n < 1 || n > 10_000_000 {
+			return fmt.Errorf("ping: WithRate(%d): want 1 to 10000000", n)
+		}
+		c.rate = n
 		return nil
 	})
 }

@@ -1,6 +1,9 @@
 package ping
 
-import "time"
+import (
+	"math/bits"
+	"time"
+)
 
 // A schedule says when the probes of one call are due: an interval apart, on a grid that begins with the first, so
 // that the time a probe takes to send does not add up. Points of the grid that pass while the caller is
@@ -8,6 +11,7 @@ import "time"
 type schedule struct {
 	interval time.Duration // 0: as soon as the one before is settled
 	next     time.Time
+	shift    time.Duration // of the grid, after the first probe
 }
 
 // wait returns how long it is until the next probe is due, with so many in flight; false if that hangs on an
@@ -24,8 +28,48 @@ func (s *schedule) sent(now time.Time) {
 	if s.interval == 0 {
 		return
 	}
-	s.next = s.next.Add(s.interval)
+	s.next = s.next.Add(s.interval + s.shift)
+	s.shift = 0
 	if late := now.Sub(s.next); late > 0 {
 		s.next = s.next.Add((late + s.interval - 1) / s.interval * s.interval)
 	}
 }
+
+// spread shifts the second probe of a call, and the grid of those after it, by up to half an interval either way,
+// so that calls that start together do not send together for ever. It does so to no more than a few, who
+// would wonder: the first spreadAfter calls at a time.
+func (s *schedule) spread(call int) {
+	if call < spreadAfter {
+		return
+	}
+	// The van der Corput sequence: any number of calls in a row is spread evenly.
+	phase := float64(bits.Reverse32(uint32(call))) / (1 << 32)
+	s.shift = time.Duration((phase - 0.5) * float64(s.interval))
+}
+
+const spreadAfter = 8
+
+// A limiter spaces the echo requests of all calls evenly.
+type limiter struct {
+	interval time.Duration
+	next     time.Time // when the next may leave
+}
+
+// limiterSlack is by how much a caller may come late to its turn, because of its timer or for want of a processor,
+// without slowing those after it.
+const limiterSlack = 5 * time.Millisecond
+
+func newLimiter(rate int) *limiter { return &limiter{interval: time.Second / time.Duration(rate)} }
+
+// reserve takes the next n turns, and returns how long it is until the first of them. The caller may not give them back.
+func (l *limiter) reserve(now time.Time, n int) time.Duration {
+	if l.next.Before(now.Add(-limiterSlack)) {
+		l.next = now
+	}
+	wait := l.next.Sub(now)
+	l.next = l.next.Add(time.Duration(n) * l.interval)
+	return max(wait, 0)
+}
+
+// turns is how many turns are worth a timer: those of a millisecond, but at least one.
+func (l *limiter) turns() int { return int(max(time.Millisecond/l.interval, 1)) }

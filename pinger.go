@@ -7,20 +7,35 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // A Pinger sends echo requests and measures the replies, for any number of targets and callers at a time. It
-// holds one socket for IPv4 and one for IPv6, and one more of each once WithDontFragment is used. All its methods
-// are safe for concurrent use, and independent of each other.
+// holds one socket for IPv4 and one for IPv6; one more of each once WithDontFragment is used, and once a large Sweep can
+// use another processor. All its methods are safe for concurrent use, and independent of each other.
 type Pinger struct {
 	config    *config
 	templates [2][]byte // of an echo request of the default size, by family
 	inboxes   sync.Pool
 
-	mu     sync.Mutex // guards opening and closing
+	calls atomic.Int64 // PingN, Stream and Reachable, that are running
+
+	turns   sync.Mutex // guards limiter
+	limiter *limiter   // nil: no limit
+
+	lines [2]line // by family
+
+	mu     sync.Mutex // guards what follows
 	closed bool
-	lines  [2]line // by family
-	whole  [2]line // the same with DF set, opened on first use
+	more   map[lineKey][2]line // opened on first use
+}
+
+// A lineKey names the lines that are opened on first use: those with DF set, and more of the same for Sweep to put
+// other processors to use.
+type lineKey struct {
+	dontFragment bool
+	lane         int
 }
 
 // A line is a conn of one family, or why there is none.
@@ -45,6 +60,9 @@ func New(opts ...Option) (*Pinger, error) {
 		return nil, err
 	}
 	p := &Pinger{config: config}
+	if config.rate > 0 {
+		p.limiter = newLimiter(config.rate)
+	}
 	p.inboxes.New = func() any { return newInbox() }
 	for i, limit := range [2]int{maxPayload4, maxPayload6} {
 		if p.templates[i], err = newTemplate(i == 1, min(config.probe.size, limit)); err != nil {
@@ -91,10 +109,10 @@ func (p *Pinger) open(dontFragment bool) (lines [2]line) {
 	return lines
 }
 
-// conn returns the conn for a probe.
-func (p *Pinger) conn(v6, dontFragment bool) (*conn, error) {
+// conn returns the conn for a probe; for a lane of a Sweep if that is not 0.
+func (p *Pinger) conn(v6, dontFragment bool, lane int) (*conn, error) {
 	i := family(v6)
-	if !dontFragment || p.config.transport != nil {
+	if !dontFragment && lane == 0 || p.config.transport != nil {
 		return p.lines[i].conn, p.lines[i].err
 	}
 	p.mu.Lock()
@@ -102,24 +120,59 @@ func (p *Pinger) conn(v6, dontFragment bool) (*conn, error) {
 	if p.closed {
 		return nil, net.ErrClosed
 	}
-	if p.whole == [2]line{} {
-		p.whole = p.open(true)
+	key := lineKey{dontFragment, lane}
+	lines, ok := p.more[key]
+	if !ok {
+		lines = p.open(dontFragment)
+		if p.more == nil {
+			p.more = make(map[lineKey][2]line)
+		}
+		p.more[key] = lines
 	}
-	return p.whole[i].conn, p.whole[i].err
+	return lines[i].conn, lines[i].err
 }
 
 // conns lists what is open.
 func (p *Pinger) conns() (list []*conn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, lines := range [][2]line{p.lines, p.whole} {
+	add := func(lines [2]line) {
 		for i, l := range lines {
 			if l.conn != nil && (i == 0 || l.conn != lines[0].conn) {
 				list = append(list, l.conn)
 			}
 		}
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	add(p.lines)
+	for _, lines := range p.more {
+		add(lines)
+	}
 	return list
+}
+
+// turn waits for the call's turn to send, where there is a limit.
+func (p *Pinger) turn(ctx context.Context) error {
+	if p.limiter == nil {
+		return nil
+	}
+	wait := p.reserve(1)
+	if wait == 0 {
+		return nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (p *Pinger) reserve(n int) time.Duration {
+	p.turns.Lock()
+	defer p.turns.Unlock()
+	return p.limiter.reserve(time.Now(), n)
 }
 
 // Close closes the sockets and waits for the Pinger's goroutines. What is in flight ends with net.ErrClosed, as do
@@ -166,7 +219,7 @@ func (p *Pinger) ping(ctx context.Context, host string, opts []ProbeOption) (Rep
 	}
 	for {
 		if o, ok := e.conn.first(e.in); ok {
-			r := e.reply(&o)
+			r := o.reply(e.target)
 			return r, r.Err
 		}
 		select {

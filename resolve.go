@@ -28,10 +28,7 @@ func (p *Pinger) resolve(ctx context.Context, host, network string) (netip.Addr,
 		return netip.Addr{}, errors.New("empty host name: want a name or an address")
 	}
 	if addr, err := netip.ParseAddr(host); err == nil {
-		if network == "ip4" && !addr.Is4() || network == "ip6" && !addr.Is6() {
-			return netip.Addr{}, fmt.Errorf("%v is not an address for WithNetwork(%q)", addr, network)
-		}
-		return addr, p.check(addr)
+		return addr, p.checkFor(addr, network)
 	}
 	addrs, err := p.config.resolver.LookupNetIP(ctx, network, host)
 	if err != nil {
@@ -59,9 +56,19 @@ func (p *Pinger) resolve(ctx context.Context, host, network string) (netip.Addr,
 	return netip.Addr{}, err
 }
 
+// checkFor refuses addresses that WithNetwork or check does.
+func (p *Pinger) checkFor(addr netip.Addr, network string) error {
+	if network == "ip4" && !addr.Is4() || network == "ip6" && !addr.Is6() {
+		return fmt.Errorf("%v is not an address for WithNetwork(%q)", addr, network)
+	}
+	return p.check(addr)
+}
+
 // check refuses addresses that one host alone does not answer for, or that the system cannot send to.
 func (p *Pinger) check(addr netip.Addr) error {
 	switch {
+	case !addr.IsValid():
+		return errors.New("the zero netip.Addr is no address")
 	case addr.Is4In6():
 		return fmt.Errorf("%v is an IPv4-mapped IPv6 address: use %v", addr, addr.Unmap())
 	case addr.IsUnspecified():

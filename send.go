@@ -102,6 +102,13 @@ func (c *conn) full() bool {
 	return true
 }
 
+// crowded reports whether the table itself is full.
+func (c *conn) crowded() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.flight.count >= maxInFlight
+}
+
 // makeRoom tells those who wait for room that there may be some. The caller holds c.mu.
 func (c *conn) makeRoom() {
 	if c.room != nil && (c.closed != nil || !c.flight.full()) {

@@ -1,0 +1,652 @@
+package ping_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/icmpsock/ping"
+	"github.com/icmpsock/ping/internal/netlab"
+)
+
+// One Pinger for the program, one echo request.
+func Example() {
+	p, err := ping.New()
+	if err != nil {
+		log.Fatal(err) // ping.ErrNotPermitted: the text says what to change
+	}
+	defer p.Close()
+
+	reply, err := p.Ping(context.Background(), "127.0.0.1")
+	if err != nil {
+		fmt.Println("down:", err)
+		return
+	}
+	fmt.Println("up:", reply.From) // and reply.RTT, reply.TTL
+}
+
+// Options given to New are the defaults of every call, and a call's own options come on top.
+func ExampleNew() {
+	p, err := ping.New(ping.WithTimeout(2*time.Second), ping.WithTTL(32))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	reply, err := p.Ping(context.Background(), "127.0.0.1", ping.WithTTL(16))
+	fmt.Println(reply.From, err)
+}
+
+// The package's own functions need no Pinger: all of the program shares one.
+func ExamplePing() {
+	reply, err := ping.Ping(context.Background(), "127.0.0.1")
+	if err != nil {
+		fmt.Println("down:", err)
+		return
+	}
+	fmt.Println("up:", reply.From)
+}
+
+func ExamplePingN() {
+	s, err := ping.PingN(context.Background(), "127.0.0.1", 3, ping.WithInterval(10*time.Millisecond))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(s.Received, "of", s.Sent)
+}
+
+// A context ends a call at once. Each call has its own.
+func ExamplePinger_Ping() {
+	p, err := ping.New()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	reply, err := p.Ping(ctx, "127.0.0.1")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(reply.Size, "bytes from", reply.From)
+}
+
+// What an error of Ping tells, from the most telling on.
+func ExamplePinger_Ping_errors() {
+	p, err := ping.New(ping.WithTransport(newWire(refuse)))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	_, err = p.Ping(context.Background(), "192.0.2.1")
+	var refused *ping.ICMPError
+	var name *net.DNSError
+	switch {
+	case err == nil:
+		fmt.Println("up")
+	case errors.As(err, &refused):
+		fmt.Println("a router knows why:", refused.Reason())
+	case errors.Is(err, ping.ErrTimeout):
+		fmt.Println("no answer")
+	case errors.As(err, &name):
+		fmt.Println("no such name:", name.Name)
+	case errors.Is(err, context.Canceled), errors.Is(err, net.ErrClosed):
+		fmt.Println("given up")
+	default:
+		fmt.Println("not sent:", err)
+	}
+	// Output: a router knows why: destination host unreachable
+}
+
+// Losses are data: they are in the statistics, and err is nil.
+func ExamplePinger_PingN() {
+	p, err := ping.New()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	s, err := p.PingN(context.Background(), "127.0.0.1", 5, ping.WithInterval(10*time.Millisecond))
+	if err != nil {
+		fmt.Println(err) // cut short; s has what was settled until then, or is nil
+		return
+	}
+	fmt.Printf("%d sent, %.0f%% lost\n", s.Sent, 100*s.Loss()) // and s.Median, s.Percentile(0.99), s.Jitter
+	for _, r := range s.Replies {
+		if r.Err != nil {
+			fmt.Println(r.Seq, r.Err)
+		}
+	}
+}
+
+// A monitor loop. Without WithCount it goes on until ctx ends.
+func ExamplePinger_Stream() {
+	p, err := ping.New()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	ctx := context.Background()
+	var total ping.Statistics
+	for reply, err := range p.Stream(ctx, "127.0.0.1", ping.WithInterval(10*time.Millisecond), ping.WithCount(3)) {
+		if err != nil {
+			fmt.Println("the stream ended:", err)
+			break
+		}
+		total.Add(reply)
+		if reply.Err != nil {
+			fmt.Println("probe", reply.Seq, reply.Err)
+			continue
+		}
+		fmt.Println("probe", reply.Seq, "answered by", reply.From)
+	}
+	fmt.Println(total.Received, "of", total.Sent)
+}
+
+// Up if one of three echo requests is answered: one lost packet raises no alarm.
+func ExamplePinger_Reachable() {
+	p, err := ping.New(ping.WithInterval(200*time.Millisecond), ping.WithTimeout(500*time.Millisecond))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	if err := p.Reachable(context.Background(), "127.0.0.1"); err != nil {
+		fmt.Println("down:", err)
+		return
+	}
+	fmt.Println("up")
+}
+
+func ExamplePinger_Counters() {
+	p, err := ping.New()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	p.Ping(context.Background(), "127.0.0.1")
+	p.Ping(context.Background(), "127.0.0.2")
+	c := p.Counters()
+	fmt.Println(c.Sent, "sent,", c.Received, "received,", c.LocalDrops, "dropped by this host")
+}
+
+// A name is resolved at the start of each call. To know the address, or to keep to it, resolve it first.
+func ExamplePinger_Resolve() {
+	names := hosts{"db.example": {netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("2001:db8::7")}}
+	p, err := ping.New(ping.WithResolver(names), ping.WithTransport(newWire(echo)))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	ctx := context.Background()
+	addr, err := p.Resolve(ctx, "db.example", ping.WithNetwork("ip6"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	reply, err := p.Ping(ctx, addr.String())
+	fmt.Println(reply.From, err)
+	// Output: 2001:db8::7 <nil>
+}
+
+// made is how four probes may end.
+var made = []ping.Reply{
+	{Seq: 0, RTT: 20 * time.Millisecond},
+	{Seq: 1, RTT: 24 * time.Millisecond},
+	{Seq: 2, Err: ping.ErrTimeout},
+	{Seq: 3, RTT: 22 * time.Millisecond},
+}
+
+func ExampleStatistics_Add() {
+	var s ping.Statistics // in constant memory, for a Stream that never ends
+	for _, reply := range made {
+		s.Add(reply)
+	}
+	fmt.Println(s.Sent, s.Received, s.Lost, s.Min, s.Mean, s.Max)
+	// Output: 4 3 1 20ms 22ms 24ms
+}
+
+func ExampleStatistics_String() {
+	var s ping.Statistics
+	for _, reply := range made {
+		s.Add(reply)
+	}
+	fmt.Println(&s)
+	// Output:
+	// 4 packets transmitted, 3 received, 25% packet loss
+	// rtt min/avg/max/mdev = 20.000/22.000/24.000/1.633 ms
+}
+
+func ExampleStatistics_Loss() {
+	s := ping.Statistics{Sent: 200, Received: 199, Lost: 1}
+	fmt.Printf("%.1f%%\n", 100*s.Loss())
+	// Output: 0.5%
+}
+
+// Percentiles are of Replies, which PingN fills.
+func ExampleStatistics_Percentile() {
+	s := ping.Statistics{Replies: made}
+	fmt.Println(s.Percentile(0.5), s.Percentile(0.99))
+	// Output: 22ms 24ms
+}
+
+func ExampleReply_MarshalJSON() {
+	b, err := json.Marshal(ping.Reply{
+		Seq:   4,
+		From:  netip.MustParseAddr("192.0.2.1"),
+		RTT:   1250 * time.Microsecond,
+		TTL:   57,
+		Size:  64,
+		Clock: ping.ClockKernel,
+	})
+	fmt.Println(string(b), err)
+	// Output: {"seq":4,"from":"192.0.2.1","rtt_ns":1250000,"ttl":57,"size":64,"clock":"kernel"} <nil>
+}
+
+// An ICMP error comes at once: no timeout has to pass.
+func ExampleICMPError() {
+	p, err := ping.New(ping.WithTransport(newWire(refuse)))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	_, err = p.Ping(context.Background(), "192.0.2.1")
+	var refused *ping.ICMPError
+	if errors.As(err, &refused) {
+		fmt.Println("type", refused.Type, "code", refused.Code, "of", refused.From)
+	}
+	fmt.Println(err)
+	// Output:
+	// type 3 code 1 of 198.51.100.254
+	// ping 192.0.2.1: destination host unreachable, from 198.51.100.254
+}
+
+func ExampleICMPError_Reason() {
+	e := &ping.ICMPError{Type: 3, Code: 4, MTU: 1400, From: netip.MustParseAddr("198.51.100.254")}
+	fmt.Println(e.Reason())
+	fmt.Println(e)
+	// Output:
+	// fragmentation needed
+	// fragmentation needed (MTU 1400), from 198.51.100.254
+}
+
+// ErrTimeout is a timeout by Go's usual tests too.
+func ExampleErrTimeout() {
+	p, err := ping.New(ping.WithTransport(newWire(silence)), ping.WithTimeout(10*time.Millisecond))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	_, err = p.Ping(context.Background(), "192.0.2.1")
+	fmt.Println(errors.Is(err, ping.ErrTimeout), errors.Is(err, os.ErrDeadlineExceeded))
+	var timeout net.Error
+	fmt.Println(errors.As(err, &timeout) && timeout.Timeout())
+	// Output:
+	// true true
+	// true
+}
+
+// A program that can do without pings goes on; the text says what an administrator has to change.
+func ExampleErrNotPermitted() {
+	p, err := ping.New()
+	if errors.Is(err, ping.ErrNotPermitted) {
+		fmt.Fprintln(os.Stderr, "no health checks:", err)
+		return
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+	fmt.Println("permitted")
+}
+
+func ExampleWithTimeout() {
+	p, err := ping.New(ping.WithTransport(newWire(silence)))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	_, err = p.Ping(context.Background(), "192.0.2.1", ping.WithTimeout(10*time.Millisecond))
+	fmt.Println(err)
+	// Output: ping 192.0.2.1: no reply in time
+}
+
+// 0 sends each echo request as soon as the one before it is settled.
+func ExampleWithInterval() {
+	p, err := ping.New()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	s, err := p.PingN(context.Background(), "127.0.0.1", 100, ping.WithInterval(0))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(s.Received)
+}
+
+func ExampleWithSize() {
+	p, err := ping.New()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	reply, err := p.Ping(context.Background(), "127.0.0.1", ping.WithSize(1000))
+	fmt.Println(reply.Size, err) // with the 8 bytes of the ICMP header
+}
+
+// With small TTLs the routers on the way make themselves known, each by an ICMP error.
+func ExampleWithTTL() {
+	p, err := ping.New()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	for ttl := 1; ttl <= 30; ttl++ {
+		reply, err := p.Ping(context.Background(), "127.0.0.1", ping.WithTTL(ttl))
+		if !reply.From.IsValid() {
+			fmt.Println(ttl, err)
+			continue
+		}
+		fmt.Println(ttl, reply.From) // and reply.RTT, measured for a router too
+		if err == nil {
+			break
+		}
+	}
+}
+
+// A DSCP of 46, expedited forwarding.
+func ExampleWithTrafficClass() {
+	p, err := ping.New()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	reply, err := p.Ping(context.Background(), "127.0.0.1", ping.WithTrafficClass(46<<2))
+	fmt.Println(reply.From, err)
+}
+
+// Does a packet of 1,500 bytes pass in one piece? 1,472 of payload, 8 of ICMP and 20 of IPv4 make one.
+func ExampleWithDontFragment() {
+	p, err := ping.New()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	_, err = p.Ping(context.Background(), "127.0.0.1", ping.WithSize(1472), ping.WithDontFragment(true))
+	var tooBig *ping.ICMPError
+	switch {
+	case err == nil:
+		fmt.Println("it passes")
+	case errors.As(err, &tooBig) && tooBig.MTU > 0:
+		fmt.Println(tooBig.From, "lets pass", tooBig.MTU)
+	default:
+		fmt.Println(err)
+	}
+}
+
+func ExampleWithNetwork() {
+	names := hosts{"www.example": {netip.MustParseAddr("2001:db8::80"), netip.MustParseAddr("192.0.2.80")}}
+	p, err := ping.New(ping.WithResolver(names), ping.WithTransport(newWire(echo)))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	reply, err := p.Ping(context.Background(), "www.example", ping.WithNetwork("ip4"))
+	fmt.Println(reply.From, err)
+	// Output: 192.0.2.80 <nil>
+}
+
+// Down only if none of five is answered.
+func ExampleWithCount() {
+	p, err := ping.New(ping.WithTransport(newWire(silence)))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	err = p.Reachable(context.Background(), "192.0.2.1",
+		ping.WithCount(5), ping.WithInterval(time.Millisecond), ping.WithTimeout(10*time.Millisecond))
+	fmt.Println(err)
+	// Output: ping 192.0.2.1: none of 5 echo requests answered: no reply in time
+}
+
+func ExampleWithSource() {
+	p, err := ping.New(ping.WithSource(netip.MustParseAddr("127.0.0.2")))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	reply, err := p.Ping(context.Background(), "127.0.0.1")
+	fmt.Println(reply.From, err)
+}
+
+func ExampleWithInterface() {
+	p, err := ping.New(ping.WithInterface("lo"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	reply, err := p.Ping(context.Background(), "127.0.0.1")
+	fmt.Println(reply.From, err)
+}
+
+func ExampleWithMark() {
+	p, err := ping.New(ping.WithMark(7))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	reply, err := p.Ping(context.Background(), "127.0.0.1")
+	fmt.Println(reply.From, err)
+}
+
+// Refuse to fall back on raw sockets, whatever the process may do.
+func ExampleWithSocket() {
+	p, err := ping.New(ping.WithSocket(ping.SocketDatagram))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	reply, err := p.Ping(context.Background(), "127.0.0.1")
+	fmt.Println(reply.From, err)
+}
+
+// hosts is a Resolver that looks names up in a table.
+type hosts map[string][]netip.Addr
+
+func (h hosts) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
+	if addrs := h[host]; addrs != nil {
+		return addrs, nil
+	}
+	return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+}
+
+func ExampleWithResolver() {
+	names := hosts{"gateway": {netip.MustParseAddr("192.0.2.1")}}
+	p, err := ping.New(ping.WithResolver(names), ping.WithTransport(newWire(echo)))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	reply, err := p.Ping(context.Background(), "gateway")
+	fmt.Println(reply.From, err)
+	_, err = p.Ping(context.Background(), "elsewhere")
+	fmt.Println(err)
+	// Output:
+	// 192.0.2.1 <nil>
+	// ping elsewhere: lookup elsewhere: no such host
+}
+
+// At level Debug a line for each socket says which kind it is.
+func ExampleWithLogger() {
+	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	p, err := ping.New(ping.WithLogger(logger))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+}
+
+// A wire is a Transport in memory. A function says what answers a request, if anything does.
+type wire struct {
+	answer  func(request ping.Message) (ping.Message, bool)
+	answers chan ping.Message
+	closed  chan struct{}
+}
+
+func newWire(answer func(ping.Message) (ping.Message, bool)) *wire {
+	return &wire{answer: answer, answers: make(chan ping.Message, 100), closed: make(chan struct{})}
+}
+
+func (w *wire) Send(messages []ping.Message) (int, error) {
+	for _, m := range messages {
+		m.Data = bytes.Clone(m.Data) // it is the caller's
+		if m, ok := w.answer(m); ok && len(w.answers) < cap(w.answers) {
+			w.answers <- m
+		}
+	}
+	return len(messages), nil
+}
+
+func (w *wire) Receive(messages []ping.Message) (int, error) {
+	select {
+	case m := <-w.answers:
+		m.Data = messages[0].Data[:copy(messages[0].Data, m.Data)]
+		messages[0] = m
+		return 1, nil
+	case <-w.closed:
+		return 0, net.ErrClosed
+	}
+}
+
+func (w *wire) Close() error {
+	close(w.closed)
+	return nil
+}
+
+// echo makes the reply of a request: the same, but for the type.
+func echo(m ping.Message) (ping.Message, bool) {
+	m.Data[0] = 0
+	if m.Addr.Is6() {
+		m.Data[0] = 129
+	}
+	m.TTL = 64
+	return m, true
+}
+
+// refuse makes the ICMP error of a router.
+func refuse(m ping.Message) (ping.Message, bool) {
+	m.Err = &ping.ICMPError{Type: 3, Code: 1, From: netip.MustParseAddr("198.51.100.254")}
+	return m, true
+}
+
+// silence loses the request.
+func silence(ping.Message) (ping.Message, bool) { return ping.Message{}, false }
+
+// Anything that moves ICMP messages will do: a network in memory for tests, or a user-space stack.
+func ExampleWithTransport() {
+	p, err := ping.New(ping.WithTransport(newWire(echo)))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	s, err := p.PingN(context.Background(), "192.0.2.1", 3, ping.WithInterval(0))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(s.Received, "of", s.Sent, "from", s.Target)
+	// Output: 3 of 3 from 192.0.2.1
+}
+
+// TestExamples runs the examples above that need the kernel's sockets. Output of their own would have them fail where
+// those are not permitted.
+func TestExamples(t *testing.T) {
+	netlab.Require(t)
+	for _, test := range []struct {
+		name string
+		run  func()
+		want string
+	}{
+		{"package", Example, "up: 127.0.0.1\n"},
+		{"New", ExampleNew, "127.0.0.1 <nil>\n"},
+		{"Pinger.Ping", ExamplePinger_Ping, "64 bytes from 127.0.0.1\n"},
+		{"Pinger.PingN", ExamplePinger_PingN, "5 sent, 0% lost\n"},
+		{
+			"Pinger.Stream", ExamplePinger_Stream,
+			"probe 0 answered by 127.0.0.1\nprobe 1 answered by 127.0.0.1\nprobe 2 answered by 127.0.0.1\n3 of 3\n",
+		},
+		{"Pinger.Reachable", ExamplePinger_Reachable, "up\n"},
+		{"Pinger.Counters", ExamplePinger_Counters, "2 sent, 2 received, 0 dropped by this host\n"},
+		{"ErrNotPermitted", ExampleErrNotPermitted, "permitted\n"},
+		{"WithInterval", ExampleWithInterval, "100\n"},
+		{"WithSize", ExampleWithSize, "1008 <nil>\n"},
+		{"WithTTL", ExampleWithTTL, "1 127.0.0.1\n"},
+		{"WithTrafficClass", ExampleWithTrafficClass, "127.0.0.1 <nil>\n"},
+		{"WithDontFragment", ExampleWithDontFragment, "it passes\n"},
+		{"WithSource", ExampleWithSource, "127.0.0.1 <nil>\n"},
+		{"WithInterface", ExampleWithInterface, "127.0.0.1 <nil>\n"},
+		{"WithMark", ExampleWithMark, "127.0.0.1 <nil>\n"},
+		{"WithSocket", ExampleWithSocket, "127.0.0.1 <nil>\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := stdout(t, test.run); got != test.want {
+				t.Errorf("it prints\n%s\nwant\n%s", got, test.want)
+			}
+		})
+	}
+}
+
+// stdout returns what f prints.
+func stdout(t *testing.T, f func()) string {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	old := os.Stdout
+	os.Stdout = w
+	f() // less than a pipe holds
+	os.Stdout = old
+	w.Close()
+	b, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
