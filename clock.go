@@ -16,15 +16,19 @@ const (
 	// ClockKernel: the kernel stamped the reply's arrival; the program read its clock on the line before the
 	// system call that sent the request.
 	ClockKernel
+	// ClockWire: the kernel stamped both the request's departure and the reply's arrival (WithWireTimestamps).
+	ClockWire
 )
 
-// String returns "user" or "kernel".
+// String returns "user", "kernel" or "wire".
 func (c Clock) String() string {
 	switch c {
 	case ClockUser:
 		return "user"
 	case ClockKernel:
 		return "kernel"
+	case ClockWire:
+		return "wire"
 	}
 	return fmt.Sprintf("Clock(%d)", uint8(c))
 }
@@ -46,15 +50,35 @@ func (s stamp) add(d int64) stamp { return stamp{s.wall + d, s.mono + d} }
 // most 500 ppm (Linux, kernel/time/ntp.c MAXFREQ), and reading the two clocks takes two moments.
 const stepTolerance = int64(time.Millisecond)
 
-// roundTrip is the time from sent to arrived, the kernel's wall-clock stamp of a message that was read at read.
-// The arrival must lie between sent and read, on clocks that have not been stepped against each other in the
-// meantime; else the monotonic time from sent to read, an upper bound, stands in.
+// roundTrip is the time from sent to arrived, the kernel's wall-clock stamp of a message that was read at read; 0
+// where there is none. Where the stamp cannot be believed, the monotonic time from sent to read, an upper bound,
+// stands in.
 func roundTrip(sent, read stamp, arrived int64) (rtt int64, clock Clock) {
+	if rtt, ok := kernelTime(sent, read, sent.wall, arrived); ok {
+		return rtt, ClockKernel
+	}
+	return max(read.mono-sent.mono, 0), ClockUser
+}
+
+// wireRoundTrip is the time from departed to arrived, both the kernel's wall-clock stamps, of a message that the
+// program sent no earlier than sent. It reports false if the stamps cannot be believed.
+func wireRoundTrip(sent, read stamp, departed, arrived int64) (rtt int64, ok bool) {
+	if departed < sent.wall {
+		return 0, false
+	}
+	return kernelTime(sent, read, departed, arrived)
+}
+
+// kernelTime is the time between two stamps on the wall clock, both 0 for none. It is believed if it is no longer
+// than the time from sent to read on the monotonic clock, and the two clocks went alike in that time: the wall
+// clock was not set.
+func kernelTime(sent, read stamp, from, to int64) (time int64, ok bool) {
 	bound := max(read.mono-sent.mono, 0)
 	step := (read.wall - sent.wall) - (read.mono - sent.mono)
 	tolerance := stepTolerance + bound/1000
-	if rtt := arrived - sent.wall; arrived != 0 && rtt >= 0 && rtt <= bound+tolerance && -tolerance <= step && step <= tolerance {
-		return min(rtt, bound), ClockKernel
+	time = to - from
+	if from == 0 || to == 0 || time < 0 || time > bound+tolerance || step < -tolerance || step > tolerance {
+		return 0, false
 	}
-	return bound, ClockUser
+	return min(time, bound), true
 }

@@ -55,3 +55,26 @@ func FuzzRoundTrip(f *testing.F) {
 		}
 	})
 }
+
+func TestWireRoundTrip(t *testing.T) {
+	const ms = int64(time.Millisecond)
+	sent := stamp{wall: 1_700_000_000_000 * ms, mono: 500 * ms}
+	for _, c := range []struct {
+		name              string
+		read              stamp
+		departed, arrived int64
+		rtt               int64
+		ok                bool
+	}{
+		{"both stamps", sent.add(30 * ms), sent.wall + 2*ms, sent.wall + 20*ms, 18 * ms, true},
+		{"no departure", sent.add(30 * ms), 0, sent.wall + 20*ms, 0, false},
+		{"departed before it was sent", sent.add(30 * ms), sent.wall - 1, sent.wall + 20*ms, 0, false},
+		{"arrived before it departed", sent.add(30 * ms), sent.wall + 21*ms, sent.wall + 20*ms, 0, false},
+		{"clock set between", stamp{sent.wall + 3_600_030*ms, sent.mono + 30*ms}, sent.wall + 2*ms, sent.wall + 3_600_020*ms, 0, false},
+	} {
+		rtt, ok := wireRoundTrip(sent, c.read, c.departed, c.arrived)
+		if ok != c.ok || ok && rtt != c.rtt {
+			t.Errorf("%s: got %v, %v, want %v, %v", c.name, time.Duration(rtt), ok, time.Duration(c.rtt), c.ok)
+		}
+	}
+}

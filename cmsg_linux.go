@@ -17,8 +17,8 @@ type mmsghdr struct {
 	length uint32
 }
 
-// controlRoom is room for the control messages of one message: to send, a TTL and a traffic class; received, a
-// time stamp, a TTL, and an extended error with the offender's address.
+// controlRoom is room for the control messages of one message: to send, a TTL, a traffic class and a key; received,
+// two kinds of time stamps, a TTL, and an extended error with the offender's address.
 const controlRoom = 256
 
 // A batch is the memory that sendmmsg or recvmmsg works on, and the two calls, as functions for a RawConn that
@@ -101,6 +101,9 @@ func (b *batch) set(i int, m *Message, v6 bool) error {
 	if m.TrafficClass != 0 {
 		control = appendControl(control, level, class, m.TrafficClass)
 	}
+	if m.key != 0 {
+		control = appendControl(control, unix.SOL_SOCKET, unix.SCM_TS_OPT_ID, int(m.key))
+	}
 	h.Control = nil
 	if len(control) > 0 {
 		h.Control = unsafe.SliceData(space)
@@ -140,13 +143,10 @@ func (b *batch) prepare(messages []Message, flags int) {
 func (b *batch) get(i int, m *Message, v6, quoted bool) bool {
 	h := &b.headers[i]
 	addr, ok := address(&b.names[i], v6)
-	if !ok && !quoted {
-		return false
-	}
 	*m = Message{Addr: addr, Data: m.Data[:min(int(h.length), len(m.Data))]}
 	control := b.control[i*controlRoom:]
 	parseControl(control[:min(int(h.header.Controllen), controlRoom)], m, v6)
-	return ok && (m.Err != nil) == quoted
+	return quoted && m.departed || ok && (m.Err != nil) == quoted
 }
 
 // parseControl reads the control messages that came with m: when, with which TTL, and which ICMP error.
@@ -162,43 +162,49 @@ func parseControl(control []byte, m *Message, v6 bool) {
 		case h.Level == unix.SOL_SOCKET && h.Type == unix.SCM_TIMESTAMPNS && len(data) >= int(unsafe.Sizeof(unix.Timespec{})):
 			t := *(*unix.Timespec)(unsafe.Pointer(unsafe.SliceData(data)))
 			m.Time = time.Unix(t.Unix())
+		case h.Level == unix.SOL_SOCKET && h.Type == unix.SCM_TIMESTAMPING && len(data) >= int(unsafe.Sizeof(unix.Timespec{})):
+			// The first of three is software's.
+			if t := *(*unix.Timespec)(unsafe.Pointer(unsafe.SliceData(data))); t.Nano() != 0 {
+				m.Time = time.Unix(t.Unix())
+			}
 		case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_TTL && len(data) >= 4,
 			h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_HOPLIMIT && len(data) >= 4:
 			m.TTL = int(binary.NativeEndian.Uint32(data))
 		case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_RECVERR && !v6,
 			h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_RECVERR && v6:
-			m.Err = parseExtendedError(data, v6)
+			parseExtendedError(data, m, v6)
 		}
 		control = control[min(unix.CmsgSpace(len(data)), len(control)):]
 	}
 }
 
-// parseExtendedError reads struct sock_extended_err and the offender's address after it (ip(7), IP_RECVERR). It
-// returns nil for what is no ICMP error.
-func parseExtendedError(data []byte, v6 bool) *ICMPError {
+// parseExtendedError reads struct sock_extended_err (ip(7), IP_RECVERR): an ICMP error, with the offender's address
+// after it, or the report of a departure (Documentation/networking/timestamping.rst). It leaves out what is neither.
+func parseExtendedError(data []byte, m *Message, v6 bool) {
 	const size = int(unsafe.Sizeof(unix.SockExtendedErr{}))
 	if len(data) < size {
-		return nil
+		return
 	}
 	e := *(*unix.SockExtendedErr)(unsafe.Pointer(unsafe.SliceData(data)))
 	origin := uint8(unix.SO_EE_ORIGIN_ICMP)
 	if v6 {
 		origin = unix.SO_EE_ORIGIN_ICMP6
 	}
-	if e.Origin != origin {
-		return nil
+	switch e.Origin {
+	case unix.SO_EE_ORIGIN_TIMESTAMPING:
+		m.key, m.departed = e.Data, e.Info == unix.SCM_TSTAMP_SND
+	case origin:
+		var name unix.RawSockaddrInet6
+		copy(unsafe.Slice((*byte)(unsafe.Pointer(&name)), unsafe.Sizeof(name)), data[size:])
+		from, ok := address(&name, v6)
+		if !ok {
+			return
+		}
+		m.Err = &ICMPError{Type: int(e.Type), Code: int(e.Code), From: from}
+		if m.Err.tooBig() {
+			m.Err.MTU = int(e.Info)
+		}
 	}
-	var name unix.RawSockaddrInet6
-	copy(unsafe.Slice((*byte)(unsafe.Pointer(&name)), unsafe.Sizeof(name)), data[size:])
-	from, ok := address(&name, v6)
-	if !ok {
-		return nil
-	}
-	err := &ICMPError{Type: int(e.Type), Code: int(e.Code), From: from}
-	if err.tooBig() {
-		err.MTU = int(e.Info)
-	}
-	return err
 }
 
 // sockaddr returns the socket address of a, and its length. The port of an ICMP socket's peer is 0.

@@ -30,6 +30,7 @@ type conn struct {
 	transport Transport
 	poller    poller // the transport, if it is one; else nil
 	queue     queue  // likewise
+	wire      bool   // the transport reports departures
 	log       *slog.Logger
 	epoch     time.Time
 	done      chan struct{}
@@ -76,6 +77,10 @@ func newConn(t Transport, log *slog.Logger) *conn {
 		c.queue = q
 		c.flight.window.limit = q.capacity() / 2
 		c.flight.window.most = c.flight.window.limit
+	}
+	if w, ok := t.(wireStamper); ok {
+		c.wire = w.stampsDepartures()
+		c.flight.wire = c.wire
 	}
 	c.flight.cookies = rand.NewChaCha8(seed).Uint64
 	c.largest.Store(usualMessage)
@@ -219,14 +224,23 @@ func (c *conn) receiveOnce() error {
 
 // poll settles what is there to be read, with all ICMP errors if asked to. The caller holds c.in.
 func (c *conn) poll(all bool) error {
-	for {
+	for again := c.wire; ; {
 		c.makeBuffers()
 		n, err := c.poller.tryReceive(c.in.messages, all)
-		if err != nil || n == 0 {
+		unstamped := c.settle(c.in.messages[:n])
+		switch {
+		case err != nil:
 			return err
-		}
-		c.settle(c.in.messages[:n])
-		if n < len(c.in.messages) {
+		case n == len(c.in.messages):
+		case unstamped && again:
+			again = false // answers were read after the reports of departures, which were there before them
+		default:
+			if unstamped {
+				c.mu.Lock()
+				c.flight.settleUnstamped(func(*arrival) bool { return true })
+				c.makeRoom()
+				c.mu.Unlock()
+			}
 			return nil
 		}
 	}
@@ -253,14 +267,19 @@ func (c *conn) makeBuffers() {
 	}
 }
 
-func (c *conn) settle(messages []Message) {
+// settle has the table look at messages. It reports whether answers wait for the report of a departure.
+func (c *conn) settle(messages []Message) (unstamped bool) {
+	if len(messages) == 0 && !c.wire {
+		return false
+	}
 	read := c.now()
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	for i := range messages {
 		c.flight.accept(&messages[i], read)
 	}
 	c.makeRoom()
-	c.mu.Unlock()
+	return len(c.flight.unstamped) > 0
 }
 
 // keepTime gives probes up when their time has passed, until the conn ends.

@@ -173,6 +173,30 @@ func ExamplePinger_Reachable() {
 	fmt.Println("up")
 }
 
+// All addresses of a prefix at once. Each comes as it is settled, not in the order given.
+func ExamplePinger_Sweep() {
+	p, err := ping.New()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	prefix := netip.MustParsePrefix("127.0.0.16/28")
+	addrs := func(yield func(netip.Addr) bool) {
+		for addr := prefix.Addr(); prefix.Contains(addr) && yield(addr); addr = addr.Next() {
+		}
+	}
+	up := 0
+	for addr, reply := range p.Sweep(context.Background(), addrs) {
+		if reply.Err != nil {
+			fmt.Println(addr, reply.Err)
+			continue
+		}
+		up++
+	}
+	fmt.Println(up, "are up")
+}
+
 func ExamplePinger_Counters() {
 	p, err := ping.New()
 	if err != nil {
@@ -302,6 +326,18 @@ func ExampleErrTimeout() {
 	fmt.Println(errors.As(err, &timeout) && timeout.Timeout())
 	// Output:
 	// true true
+	// true
+}
+
+// What this host may have dropped itself is lost, but not held against the network.
+func ExampleErrLocalDrop() {
+	var s ping.Statistics
+	s.Add(ping.Reply{Seq: 0, RTT: time.Millisecond})
+	s.Add(ping.Reply{Seq: 1, Err: ping.ErrLocalDrop})
+	fmt.Println(s.Lost, "lost,", s.LocalDrops, "dropped locally, loss", s.Loss())
+	fmt.Println(errors.Is(ping.ErrLocalDrop, ping.ErrTimeout))
+	// Output:
+	// 1 lost, 1 dropped locally, loss 0
 	// true
 }
 
@@ -471,6 +507,22 @@ func ExampleWithMark() {
 	fmt.Println(reply.From, err)
 }
 
+// No more than 1,000 echo requests a second, from all calls together.
+func ExampleWithRate() {
+	p, err := ping.New(ping.WithRate(1000))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	s, err := p.PingN(context.Background(), "127.0.0.1", 10, ping.WithInterval(0))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(s.Received)
+}
+
 // Refuse to fall back on raw sockets, whatever the process may do.
 func ExampleWithSocket() {
 	p, err := ping.New(ping.WithSocket(ping.SocketDatagram))
@@ -611,6 +663,7 @@ func TestExamples(t *testing.T) {
 			"probe 0 answered by 127.0.0.1\nprobe 1 answered by 127.0.0.1\nprobe 2 answered by 127.0.0.1\n3 of 3\n",
 		},
 		{"Pinger.Reachable", ExamplePinger_Reachable, "up\n"},
+		{"Pinger.Sweep", ExamplePinger_Sweep, "16 are up\n"},
 		{"Pinger.Counters", ExamplePinger_Counters, "2 sent, 2 received, 0 dropped by this host\n"},
 		{"ErrNotPermitted", ExampleErrNotPermitted, "permitted\n"},
 		{"WithInterval", ExampleWithInterval, "100\n"},
@@ -621,6 +674,7 @@ func TestExamples(t *testing.T) {
 		{"WithSource", ExampleWithSource, "127.0.0.1 <nil>\n"},
 		{"WithInterface", ExampleWithInterface, "127.0.0.1 <nil>\n"},
 		{"WithMark", ExampleWithMark, "127.0.0.1 <nil>\n"},
+		{"WithRate", ExampleWithRate, "10\n"},
 		{"WithSocket", ExampleWithSocket, "127.0.0.1 <nil>\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

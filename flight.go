@@ -33,6 +33,7 @@ type slot struct {
 	cookie   uint64
 	tag      int64
 	sent     stamp
+	departed int64 // the kernel's stamp, wall clock; 0 for none yet
 	timeout  int64
 	slice    int64  // of the window
 	owner    int32  // index into flight.inboxes
@@ -56,6 +57,8 @@ type flight struct {
 	count     int // of probes sending or waiting
 	deadlines deadlines
 	early     []arrival // answers that came before the send call returned
+	wire      bool      // the transport reports departures
+	unstamped []arrival // answers that came before the report of their probe's departure
 
 	inboxes []*inbox
 	terms   []uint32
@@ -142,13 +145,13 @@ func (in *inbox) put(o outcome) {
 
 // An arrival is an answer that passed every check.
 type arrival struct {
-	seq  uint16
-	from netip.Addr
-	wall int64 // the kernel's stamp, 0 for none
-	read stamp
-	ttl  int
-	size int
-	err  *ICMPError
+	seq    uint16
+	cookie uint64
+	wall   int64 // the kernel's stamp, 0 for none
+	read   stamp
+	ttl    int
+	size   int
+	err    *ICMPError
 }
 
 // register lets the inbox's owner take slots.
@@ -300,6 +303,10 @@ func (f *flight) failed(seq uint16, err error) {
 
 // accept looks at a message that was read at the instant told, and settles the probe that it answers.
 func (f *flight) accept(m *Message, read stamp) {
+	if m.departed {
+		f.departed(m.key, m.Time.UnixNano())
+		return
+	}
 	e, ok := parseEcho(m.Data)
 	v6 := m.Addr.Is6() && !m.Addr.Is4In6()
 	if m.Err != nil {
@@ -331,7 +338,7 @@ func (f *flight) accept(m *Message, read stamp) {
 		}
 		return
 	}
-	a := arrival{seq: e.seq, read: read, ttl: m.TTL, size: len(m.Data), err: m.Err}
+	a := arrival{seq: e.seq, cookie: s.cookie, read: read, ttl: m.TTL, size: len(m.Data), err: m.Err}
 	if !m.Time.IsZero() {
 		a.wall = m.Time.UnixNano()
 	}
@@ -345,6 +352,10 @@ func (f *flight) arrive(a *arrival) {
 	case sending:
 		f.early = append(f.early, *a)
 	case waiting:
+		if f.wire && s.departed == 0 {
+			f.unstamped = append(f.unstamped, *a)
+			return
+		}
 		f.settle(a)
 	case expired:
 		s.state = answered
@@ -355,6 +366,41 @@ func (f *flight) arrive(a *arrival) {
 			in.oddities.duplicates++
 		}
 	}
+}
+
+// departed notes when a probe left. The key is as keyOf made it.
+func (f *flight) departed(key uint32, wall int64) {
+	seq := uint16(key)
+	if int(seq) >= len(f.slots) {
+		return
+	}
+	s := &f.slots[seq]
+	if keyOf(seq, s.cookie) != key || s.state != sending && s.state != waiting {
+		return
+	}
+	s.departed = wall
+	f.settleUnstamped(func(a *arrival) bool { return a.seq == seq })
+}
+
+// keyOf is the key under which the kernel reports a probe's departure.
+func keyOf(seq uint16, cookie uint64) uint32 { return uint32(seq) | uint32(cookie)<<16 | 1<<31 }
+
+// settleUnstamped settles those answers for which no report of departure need be waited for any more.
+func (f *flight) settleUnstamped(which func(*arrival) bool) {
+	if len(f.unstamped) == 0 {
+		return
+	}
+	f.unstamped = slices.DeleteFunc(f.unstamped, func(a arrival) bool {
+		if !which(&a) {
+			return false
+		}
+		if s := &f.slots[a.seq]; s.state == waiting && s.cookie == a.cookie {
+			f.settle(&a)
+		} else if s.cookie == a.cookie {
+			f.arrive(&a) // a second answer
+		}
+		return true
+	})
 }
 
 func (f *flight) late(in *inbox) {
@@ -369,7 +415,10 @@ func (f *flight) settle(a *arrival) {
 	s := &f.slots[a.seq]
 	left := s.sent.add(int64(s.lag))
 	rtt, clock := roundTrip(left, a.read, a.wall)
-	if clock == ClockUser && s.lag > 0 {
+	if wire, ok := wireRoundTrip(s.sent, a.read, s.departed, a.wall); ok {
+		rtt, clock = wire, ClockWire
+		left.wall = s.departed
+	} else if clock == ClockUser && s.lag > 0 {
 		// The estimate was wrong: it left earlier. The start of its batch bounds it.
 		left = s.sent
 		rtt, clock = roundTrip(left, a.read, a.wall)

@@ -97,6 +97,7 @@ func (p *Pinger) open(dontFragment bool) (lines [2]line) {
 			mark:         p.config.mark,
 			hasMark:      p.config.hasMark,
 			dontFragment: dontFragment,
+			wire:         p.config.wire,
 		})
 		if err != nil {
 			lines[i].err = err

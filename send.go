@@ -185,6 +185,9 @@ func (c *conn) transmit(batch []request) (left []request) {
 				TrafficClass: r.trafficClass,
 				DontFragment: r.dontFragment,
 			}
+			if c.wire {
+				messages[i].key = keyOf(r.seq, r.cookie)
+			}
 		}
 		var before time.Time
 		if c.poller == nil { // a kernel's socket tells for certain
@@ -232,4 +235,7 @@ func (c *conn) depart(batch []request, messages []Message, before time.Time) {
 		c.flight.sent(batch[i].seq, at, int64(lag))
 	}
 	c.armNext()
+	if len(c.flight.unstamped) > 0 {
+		c.arm(at.mono) // the timekeeper reads the reports
+	}
 }

@@ -39,6 +39,7 @@ type socket struct {
 	}
 	waiting func(fd uintptr) bool
 	errors  atomic.Bool // the error queue may hold something
+	wire    bool        // the error queue holds reports of departures too
 }
 
 // openSocket opens a socket of one family.
@@ -126,6 +127,16 @@ func (s *socket) setUp(raw bool, config socketConfig, filter func([]bpf.RawInstr
 	if err = errors.Join(cerr, err); err != nil {
 		return err
 	}
+	if config.wire && canKeyDepartures() {
+		s.wire = true
+		s.raw.Control(func(fd uintptr) {
+			err = os.NewSyscallError("setsockopt", unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPING,
+				unix.SOF_TIMESTAMPING_TX_SOFTWARE|unix.SOF_TIMESTAMPING_SOFTWARE|unix.SOF_TIMESTAMPING_OPT_ID|unix.SOF_TIMESTAMPING_OPT_TSONLY))
+		})
+		if err != nil {
+			return fmt.Errorf("WithWireTimestamps: %w", err)
+		}
+	}
 	s.raw.Control(func(fd uintptr) { s.buffer, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF) })
 	s.sending.init(batchSize)
 	s.receive.init(batchSize)
@@ -203,6 +214,21 @@ func setOptions(fd int, v6 bool, config socketConfig) error {
 	}
 	return err
 }
+
+// canKeyDepartures reports whether the kernel knows SCM_TS_OPT_ID, as it does since Linux 6.13. Nothing but the
+// version tells before a message is sent.
+func canKeyDepartures() bool {
+	var name unix.Utsname
+	var major, minor int
+	if err := unix.Uname(&name); err != nil {
+		return false
+	}
+	n, _ := fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &major, &minor)
+	return n == 2 && (major > 6 || major == 6 && minor >= 13)
+}
+
+// stampsDepartures implements wireStamper.
+func (s *socket) stampsDepartures() bool { return s.wire }
 
 // LogValue tells which socket it is.
 func (s *socket) LogValue() slog.Value {
@@ -318,12 +344,19 @@ func (s *socket) poll(fd uintptr) bool {
 func (s *socket) tryReceive(messages []Message, all bool) (int, error) {
 	s.receive.Lock()
 	defer s.receive.Unlock()
-	got, err := s.read(messages, 0)
-	if err == nil && (all || s.errors.Load()) {
+	got := 0
+	if s.wire {
+		// A report of departure is there before the answer is.
+		n, err := s.read(messages[:(len(messages)+1)/2], unix.MSG_ERRQUEUE)
+		if got += n; err != nil {
+			return got, err
+		}
+	}
+	n, err := s.read(messages[got:], 0)
+	if got += n; err == nil && (all || s.errors.Load()) {
 		if got < len(messages) {
 			s.errors.Store(false) // before reading: what comes meanwhile wakes the one that waits
 		}
-		var n int
 		n, err = s.read(messages[got:], unix.MSG_ERRQUEUE)
 		if got += n; got == len(messages) {
 			s.errors.Store(true)
@@ -377,7 +410,7 @@ func (s *socket) drops() (n uint64) {
 // all other programs' echo requests.
 func (s *socket) ours(m *Message, quoted bool) bool {
 	switch {
-	case s.id == 0:
+	case s.id == 0 || m.departed:
 		return true
 	case quoted:
 		return len(m.Data) >= headerLen && binary.BigEndian.Uint16(m.Data[4:]) == s.id

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -118,6 +119,60 @@ func withoutCapabilities(f func() error) error {
 	}
 	defer unix.Capset(&header, &had[0])
 	return f()
+}
+
+// With wire stamps the kernel measures both ends, over both kinds of socket, alone and in batches.
+func TestWireTimestamps(t *testing.T) {
+	if !canKeyDepartures() {
+		t.Skip("the kernel does not know SCM_TS_OPT_ID")
+	}
+	eachKind(t, func(t *testing.T, kind Option) {
+		p := newPinger(t, kind, WithWireTimestamps(true))
+		for _, host := range []string{"127.0.0.1", "::1"} {
+			for range 100 {
+				if r, err := p.Ping(t.Context(), host); err != nil || r.Clock != ClockWire || r.RTT <= 0 || r.Received.Sub(r.Sent) != r.RTT {
+					t.Fatalf("%s: %+v, %v", host, r, err)
+				}
+			}
+		}
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				s, err := p.PingN(t.Context(), "127.0.0.1", 50, WithInterval(0), WithTimeout(time.Minute))
+				if err != nil || s.Received != 50 {
+					t.Errorf("%v, %v", s, err)
+					return
+				}
+				for _, r := range s.Replies {
+					if r.Clock != ClockWire {
+						t.Errorf("reply %+v", r)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		n := 0
+		for addr, r := range p.Sweep(t.Context(), loopbackAddrs(20_000), WithTimeout(time.Minute)) {
+			if n++; r.Err != nil || r.Clock != ClockWire {
+				t.Fatalf("%v: %+v", addr, r)
+			}
+		}
+		if c := p.Counters(); n != 20_000 || c.LocalDrops+c.Stray+c.Duplicates != 0 {
+			t.Errorf("%d replies, %+v", n, c)
+		}
+	})
+}
+
+// loopbackAddrs are the first n addresses of 127.0.0.0/8.
+func loopbackAddrs(n int) iter.Seq[netip.Addr] {
+	return func(yield func(netip.Addr) bool) {
+		for i := 1; i <= n; i++ {
+			if !yield(netip.AddrFrom4([4]byte{127, byte(i >> 16), byte(i >> 8), byte(i)})) {
+				return
+			}
+		}
+	}
 }
 
 // Datagram sockets need no privilege.
@@ -323,7 +378,7 @@ func TestSourceAndInterface(t *testing.T) {
 }
 
 func TestMark(t *testing.T) {
-	p := newPinger(t, WithMark(1<<32-1))
+	p := newPinger(t, WithMark(1<<31-1))
 	if _, err := p.Ping(t.Context(), "127.0.0.1"); err != nil {
 		t.Error(err)
 	}

@@ -32,6 +32,11 @@ type Message struct {
 
 	// Err, on a received message, is the ICMP error that quotes Data.
 	Err *ICMPError
+
+	// key, on a message sent, asks the kernel to report under it when the message leaves; 0 does not.
+	// With departed set, a received message is no message but that report.
+	key      uint32
+	departed bool
 }
 
 // A Transport carries ICMP messages. The kernel's sockets are one; everything above runs unchanged over any.
@@ -66,6 +71,9 @@ type poller interface {
 	tryReceive(messages []Message, all bool) (int, error)
 }
 
+// A wireStamper is a Transport that reports when messages leave, if it can.
+type wireStamper interface{ stampsDepartures() bool }
+
 // A queue is a Transport that keeps what comes until it is received, in a buffer that may overflow.
 type queue interface {
 	capacity() int // bytes, of which cost tells how many a message takes
@@ -80,4 +88,5 @@ type socketConfig struct {
 	mark         int
 	hasMark      bool
 	dontFragment bool
+	wire         bool // transmit stamps
 }

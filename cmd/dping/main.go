@@ -9,8 +9,8 @@
 // any time.
 //
 // With -json each line is one object: {"host":..., "reply":{...}} for a probe, {"host":..., "statistics":{...}}
-// for the statistics. There seq counts from 0, whereas icmp_seq counts from 1. Late, duplicate and corrupted
-// replies, messages dropped locally and the median are not measured, and stay 0.
+// for the statistics. There seq counts from 0, whereas icmp_seq counts from 1. Late, duplicate, corrupted and stray
+// replies, and the median, are not measured, and stay 0.
 //
 // The exit status is 0 if each host answered at least once, 1 if one did not, and 2 for any other error, such as a
 // bad argument, a name that is not known, or a system that permits no ICMP sockets.
