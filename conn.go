@@ -224,24 +224,20 @@ func (c *conn) receiveOnce() error {
 
 // poll settles what is there to be read, with all ICMP errors if asked to. The caller holds c.in.
 func (c *conn) poll(all bool) error {
-	for again := c.wire; ; {
+	for {
 		c.makeBuffers()
 		n, err := c.poller.tryReceive(c.in.messages, all)
 		unstamped := c.settle(c.in.messages[:n])
-		switch {
-		case err != nil:
-			return err
-		case n == len(c.in.messages):
-		case unstamped && again:
-			again = false // answers were read after the reports of departures, which were there before them
-		default:
+		// The report of a departure was there before the answer that waits for it, so it comes by the time
+		// that there is nothing left to read, or never.
+		if err != nil || n == 0 || n < len(c.in.messages) && !unstamped {
 			if unstamped {
 				c.mu.Lock()
 				c.flight.settleUnstamped(func(*arrival) bool { return true })
 				c.makeRoom()
 				c.mu.Unlock()
 			}
-			return nil
+			return err
 		}
 	}
 }

@@ -369,13 +369,7 @@ func ExampleWithTimeout() {
 
 // 0 sends each echo request as soon as the one before it is settled.
 func ExampleWithInterval() {
-	p, err := ping.New()
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer p.Close()
-
-	s, err := p.PingN(context.Background(), "127.0.0.1", 100, ping.WithInterval(0))
+	s, err := ping.PingN(context.Background(), "127.0.0.1", 100, ping.WithInterval(0))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -384,26 +378,14 @@ func ExampleWithInterval() {
 }
 
 func ExampleWithSize() {
-	p, err := ping.New()
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer p.Close()
-
-	reply, err := p.Ping(context.Background(), "127.0.0.1", ping.WithSize(1000))
+	reply, err := ping.Ping(context.Background(), "127.0.0.1", ping.WithSize(1000))
 	fmt.Println(reply.Size, err) // with the 8 bytes of the ICMP header
 }
 
 // With small TTLs the routers on the way make themselves known, each by an ICMP error.
 func ExampleWithTTL() {
-	p, err := ping.New()
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer p.Close()
-
 	for ttl := 1; ttl <= 30; ttl++ {
-		reply, err := p.Ping(context.Background(), "127.0.0.1", ping.WithTTL(ttl))
+		reply, err := ping.Ping(context.Background(), "127.0.0.1", ping.WithTTL(ttl))
 		if !reply.From.IsValid() {
 			fmt.Println(ttl, err)
 			continue
@@ -417,25 +399,13 @@ func ExampleWithTTL() {
 
 // A DSCP of 46, expedited forwarding.
 func ExampleWithTrafficClass() {
-	p, err := ping.New()
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer p.Close()
-
-	reply, err := p.Ping(context.Background(), "127.0.0.1", ping.WithTrafficClass(46<<2))
+	reply, err := ping.Ping(context.Background(), "127.0.0.1", ping.WithTrafficClass(46<<2))
 	fmt.Println(reply.From, err)
 }
 
 // Does a packet of 1,500 bytes pass in one piece? 1,472 of payload, 8 of ICMP and 20 of IPv4 make one.
 func ExampleWithDontFragment() {
-	p, err := ping.New()
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer p.Close()
-
-	_, err = p.Ping(context.Background(), "127.0.0.1", ping.WithSize(1472), ping.WithDontFragment(true))
+	_, err := ping.Ping(context.Background(), "127.0.0.1", ping.WithSize(1472), ping.WithDontFragment(true))
 	var tooBig *ping.ICMPError
 	switch {
 	case err == nil:
@@ -521,6 +491,18 @@ func ExampleWithRate() {
 		return
 	}
 	fmt.Println(s.Received)
+}
+
+// The kernel stamps the departure as well: reply.Clock is ClockWire where it can.
+func ExampleWithWireTimestamps() {
+	p, err := ping.New(ping.WithWireTimestamps(true))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	reply, err := p.Ping(context.Background(), "127.0.0.1")
+	fmt.Println(reply.From, err) // and reply.Clock
 }
 
 // Refuse to fall back on raw sockets, whatever the process may do.
@@ -656,6 +638,8 @@ func TestExamples(t *testing.T) {
 	}{
 		{"package", Example, "up: 127.0.0.1\n"},
 		{"New", ExampleNew, "127.0.0.1 <nil>\n"},
+		{"Ping", ExamplePing, "up: 127.0.0.1\n"},
+		{"PingN", ExamplePingN, "3 of 3\n"},
 		{"Pinger.Ping", ExamplePinger_Ping, "64 bytes from 127.0.0.1\n"},
 		{"Pinger.PingN", ExamplePinger_PingN, "5 sent, 0% lost\n"},
 		{
@@ -675,6 +659,7 @@ func TestExamples(t *testing.T) {
 		{"WithInterface", ExampleWithInterface, "127.0.0.1 <nil>\n"},
 		{"WithMark", ExampleWithMark, "127.0.0.1 <nil>\n"},
 		{"WithRate", ExampleWithRate, "10\n"},
+		{"WithWireTimestamps", ExampleWithWireTimestamps, "127.0.0.1 <nil>\n"},
 		{"WithSocket", ExampleWithSocket, "127.0.0.1 <nil>\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

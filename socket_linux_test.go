@@ -175,6 +175,93 @@ func loopbackAddrs(n int) iter.Seq[netip.Addr] {
 	}
 }
 
+// At full speed nothing is lost, over as many sockets as there are processors.
+func TestSweepLoopback(t *testing.T) {
+	eachKind(t, func(t *testing.T, kind Option) {
+		p := newPinger(t, kind)
+		files := openFiles(t)
+		n := 0
+		for addr, r := range p.Sweep(t.Context(), loopbackAddrs(50_000), WithTimeout(time.Minute)) {
+			if n++; r.Err != nil || r.From != addr {
+				t.Fatalf("%v: %+v", addr, r)
+			}
+		}
+		if c := p.Counters(); n != 50_000 || c.Received != 50_000 || c.LocalDrops+c.Stray != 0 {
+			t.Errorf("%d replies, %+v", n, c)
+		}
+		if more := openFiles(t) - files; more > 2*(runtime.GOMAXPROCS(0)-1) {
+			t.Errorf("%d more sockets for %d processors", more, runtime.GOMAXPROCS(0))
+		}
+	})
+}
+
+// What this host's own buffer dropped is told apart from what the network lost.
+func TestLocalDrops(t *testing.T) {
+	p := newPinger(t)
+	c := p.lines[0].conn
+	s := c.transport.(*socket)
+	// Behind the Pinger's back, or else it would not let it come to that.
+	s.raw.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4096) })
+	c.in.Lock() // nobody reads
+	const probes = 200
+	done := make(chan *Statistics)
+	go func() {
+		s, err := p.PingN(t.Context(), "127.0.0.1", probes, WithInterval(time.Nanosecond), WithTimeout(100*ms))
+		if err != nil {
+			t.Error(err)
+		}
+		done <- s
+	}()
+	await(t, "all are sent", func() bool { return c.counters().Sent == probes })
+	c.in.Unlock()
+	st := <-done
+	if st.LocalDrops == 0 || st.LocalDrops != st.Lost || st.Loss() != 0 || st.Received+st.Lost != probes {
+		t.Errorf("%v, %d dropped locally", st, st.LocalDrops)
+	}
+	if drops := p.Counters().LocalDrops; int(drops) != st.LocalDrops {
+		t.Errorf("%d drops, %d probes charged with them", drops, st.LocalDrops)
+	}
+	// The network's losses are the network's again.
+	r := newResponder(t, func(*netlab.Request) []netlab.Answer { return nil })
+	st, err := p.PingN(t.Context(), far4, 3, WithInterval(ms), WithTimeout(20*ms))
+	if err != nil || st.LocalDrops != 0 || st.Loss() != 1 {
+		t.Errorf("%v, %v after %d requests", st, err, len(r.Records()))
+	}
+}
+
+// A Pinger that knows how small its buffer is does not let it overflow.
+func TestSmallBuffer(t *testing.T) {
+	p := newPinger(t)
+	c := p.lines[0].conn
+	s := c.transport.(*socket)
+	s.raw.Control(func(fd uintptr) {
+		unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4096)
+		s.buffer, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
+	})
+	c.mu.Lock()
+	c.flight.window.limit = s.capacity() / 2
+	c.flight.window.most = c.flight.window.limit
+	c.mu.Unlock()
+	newResponder(t, func(r *netlab.Request) []netlab.Answer { return []netlab.Answer{r.Echo().Later(3 * ms)} })
+	n := 0
+	hosts := func(yield func(netip.Addr) bool) {
+		for i := range 2000 {
+			if !yield(netip.AddrFrom4([4]byte{203, 0, 113, byte(1 + i%250)})) {
+				return
+			}
+		}
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // one lane, that with the small buffer
+	for addr, r := range p.Sweep(t.Context(), hosts, WithTimeout(time.Minute)) {
+		if n++; r.Err != nil {
+			t.Fatalf("%v: %v", addr, r.Err)
+		}
+	}
+	if c := p.Counters(); n != 2000 || c.LocalDrops != 0 {
+		t.Errorf("%d replies, %+v", n, c)
+	}
+}
+
 // Datagram sockets need no privilege.
 func TestUnprivileged(t *testing.T) {
 	netlab.Require(t)

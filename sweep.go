@@ -42,7 +42,7 @@ func (p *Pinger) Sweep(ctx context.Context, addrs iter.Seq[netip.Addr], opts ...
 			config:  config,
 			count:   max(config.count, 1),
 			yield:   yield,
-			jobs:    make(chan []netip.Addr),
+			jobs:    make(chan []netip.Addr, 1),
 			results: make(chan []swept),
 			full:    make(chan struct{}, 1),
 		}
@@ -83,7 +83,7 @@ func (s *sweep) run(addrs iter.Seq[netip.Addr]) {
 	for addr := range addrs {
 		chunk = append(chunk, addr)
 		if len(chunk) < chunkSize {
-			select { // a lane that has nothing to do need not wait for a whole chunk
+			select { // lanes that have nothing to do need not wait for a whole chunk
 			case s.jobs <- chunk:
 				chunk = s.chunks.Get().(*[chunkSize]netip.Addr)[:0]
 			default:
