@@ -41,13 +41,13 @@ func BenchmarkBareLoop(b *testing.B) {
 }
 
 // BenchmarkPing is one Ping after another.
-func BenchmarkPing(b *testing.B) {
-	netlab.Require(b)
-	p, err := New()
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer p.Close()
+func BenchmarkPing(b *testing.B) { pingSerially(b) }
+
+// BenchmarkPingWire is the same with the kernel's stamps of departure.
+func BenchmarkPingWire(b *testing.B) { pingSerially(b, WithWireTimestamps(true)) }
+
+func pingSerially(b *testing.B, opts ...Option) {
+	p := newPinger(b, opts...)
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := p.Ping(b.Context(), "127.0.0.1"); err != nil {
@@ -58,12 +58,7 @@ func BenchmarkPing(b *testing.B) {
 
 // BenchmarkPingParallel is as many callers as there are processors, over one Pinger.
 func BenchmarkPingParallel(b *testing.B) {
-	netlab.Require(b)
-	p, err := New()
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer p.Close()
+	p := newPinger(b)
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
@@ -78,10 +73,18 @@ func BenchmarkPingParallel(b *testing.B) {
 // BenchmarkRTTError is how far the RTT is from the truth, in microseconds: over loopback, where the kernel answers
 // within some five, so that the RTT is all but error; across a link, beside the stamps of the answering host's kernel.
 func BenchmarkRTTError(b *testing.B) {
-	b.Run("loopback/idle", func(b *testing.B) { loopbackError(b, 0) })
-	b.Run("loopback/busy", func(b *testing.B) { loopbackError(b, 4) })
-	b.Run("link/idle", func(b *testing.B) { linkError(b, 0) })
-	b.Run("link/busy", func(b *testing.B) { linkError(b, 4) })
+	for _, stamps := range []struct {
+		name string
+		wire bool
+	}{{"receive", false}, {"wire", true}} {
+		for _, load := range []struct {
+			name string
+			n    int
+		}{{"idle", 0}, {"busy", 4}} {
+			b.Run("loopback/"+load.name+"/"+stamps.name, func(b *testing.B) { loopbackError(b, load.n, stamps.wire) })
+			b.Run("link/"+load.name+"/"+stamps.name, func(b *testing.B) { linkError(b, load.n, stamps.wire) })
+		}
+	}
 }
 
 // busy runs goroutines that compute and allocate, until the benchmark ends.
@@ -107,8 +110,8 @@ func busy(b *testing.B, n int) {
 	b.Cleanup(func() { close(stop); wg.Wait() })
 }
 
-func loopbackError(b *testing.B, burden int) {
-	p := newPinger(b)
+func loopbackError(b *testing.B, burden int, wire bool) {
+	p := newPinger(b, WithWireTimestamps(wire))
 	busy(b, burden)
 	var mu sync.Mutex
 	var all []time.Duration
@@ -135,9 +138,9 @@ func loopbackError(b *testing.B, burden int) {
 	reportPercentiles(b, all)
 }
 
-func linkError(b *testing.B, burden int) {
+func linkError(b *testing.B, burden int, wire bool) {
 	responder := newResponder(b, nil)
-	p := newPinger(b)
+	p := newPinger(b, WithWireTimestamps(wire))
 	busy(b, burden)
 	b.ResetTimer()
 	s, err := p.PingN(b.Context(), far4, b.N, WithInterval(time.Millisecond), WithTimeout(time.Minute))
@@ -159,4 +162,66 @@ func reportPercentiles(b *testing.B, list []time.Duration) {
 	b.ReportMetric(at(0.99), "p99-us")
 	b.ReportMetric(at(1), "max-us")
 	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkSweep is a Sweep over loopback addresses.
+func BenchmarkSweep(b *testing.B) {
+	p := newPinger(b)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for addr, r := range p.Sweep(b.Context(), loopbackAddrs(b.N)) {
+		if r.Err != nil {
+			b.Fatalf("%v: %v", addr, r.Err)
+		}
+	}
+}
+
+// BenchmarkStream is one Stream without an interval.
+func BenchmarkStream(b *testing.B) {
+	p := newPinger(b)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for r, err := range p.Stream(b.Context(), "127.0.0.1", WithInterval(0), WithCount(b.N)) {
+		if err != nil || r.Err != nil {
+			b.Fatal(err, r.Err)
+		}
+	}
+}
+
+// BenchmarkSweepLimit is what Sweep can come near to: the same system calls on the same kind of socket, with as many
+// messages each, and nothing done with them.
+func BenchmarkSweepLimit(b *testing.B) {
+	netlab.Require(b)
+	t, err := openSocket(false, socketConfig{kind: SocketDatagram})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer t.Close()
+	s := t.(*socket)
+	out, in := make([]Message, batchSize), make([]Message, batchSize)
+	for i := range out {
+		out[i].Data = slices.Clone(testTemplate)
+		in[i].Data = make([]byte, usualMessage)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for sent := 0; sent < b.N; {
+		n := min(batchSize, b.N-sent)
+		for i := range n {
+			j := sent + i + 1
+			out[i].Addr = netip.AddrFrom4([4]byte{127, byte(j >> 16), byte(j >> 8), byte(j)})
+			if err := s.sending.set(i, &out[i], false); err != nil {
+				b.Fatal(err)
+			}
+		}
+		s.sending.first, s.sending.last = 0, n
+		if s.raw.Control(s.sending.send); s.sending.n != n {
+			b.Fatal(s.sending.errno)
+		}
+		sent += n
+		s.receive.prepare(in[:n], 0)
+		if s.raw.Control(s.receive.recv); s.receive.n != n {
+			b.Fatal(s.receive.n, s.receive.errno)
+		}
+	}
 }

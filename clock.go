@@ -69,7 +69,7 @@ func wireRoundTrip(sent, read stamp, departed, arrived int64) (rtt int64, ok boo
 	return kernelTime(sent, read, departed, arrived)
 }
 
-// kernelTime is the time between two stamps on the wall clock, both 0 for none. It is believed if it is no longer
+// kernelTime is the time between two stamps on the wall clock, the latter 0 for none. It is believed if it is no longer
 // than the time from sent to read on the monotonic clock, and the two clocks went alike in that time: the wall
 // clock was not set.
 func kernelTime(sent, read stamp, from, to int64) (time int64, ok bool) {
@@ -77,7 +77,7 @@ func kernelTime(sent, read stamp, from, to int64) (time int64, ok bool) {
 	step := (read.wall - sent.wall) - (read.mono - sent.mono)
 	tolerance := stepTolerance + bound/1000
 	time = to - from
-	if from == 0 || to == 0 || time < 0 || time > bound+tolerance || step < -tolerance || step > tolerance {
+	if to == 0 || time < 0 || time > bound+tolerance || step < -tolerance || step > tolerance {
 		return 0, false
 	}
 	return min(time, bound), true

@@ -218,9 +218,11 @@ func sockaddr(a netip.Addr, v6 bool) (name unix.RawSockaddrInet6, length uint32,
 	name.Family = unix.AF_INET6
 	name.Addr = a.As16()
 	if zone := a.Zone(); zone != "" {
-		index, err := zoneIndex(zone)
+		index, err := strconv.Atoi(zone)
 		if err != nil {
-			return name, 0, err
+			if index, err = zoneIndex(zone); err != nil {
+				return name, 0, err
+			}
 		}
 		name.Scope_id = uint32(index)
 	}

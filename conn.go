@@ -16,6 +16,10 @@ import (
 
 const (
 	batchSize = 8 // messages a system call: more win next to nothing
+	// How many batches are read in one go, so that no flood keeps a caller, or the timekeeper, for ever.
+	glanceBatches  = 4
+	receiveBatches = 64
+	tickBatches    = 1 << 14
 	// usualMessage is room for every reply to a payload of the usual sizes, and for the quotation in an
 	// ICMP error (RFC 1812 section 4.3.2.3, RFC 4443 section 2.4: at most 1,280 bytes).
 	usualMessage = 2048
@@ -56,6 +60,7 @@ type conn struct {
 		busy       bool // some goroutine is sending, or parked is set
 		parked     bool // the timekeeper is to go on sending
 		// The rest is the sending goroutine's own.
+		refused  []request // for want of room
 		batch    []request
 		messages []Message
 	}
@@ -109,6 +114,7 @@ func (c *conn) end(cause error) error {
 		c.mu.Unlock()
 		return nil
 	}
+	c.noteDrops(c.now().mono)
 	c.closed = cause
 	c.flight.drain(cause)
 	c.makeRoom()
@@ -165,13 +171,19 @@ func (c *conn) oddities(in *inbox) oddities {
 // counters returns what the conn has seen.
 func (c *conn) counters() Counters {
 	c.mu.Lock()
+	c.noteDrops(c.now().mono)
 	n := c.flight.counts
+	n.LocalDrops = c.flight.drops
 	c.mu.Unlock()
 	n.InFlight = n.Sent - n.Received - n.Lost - n.Abandoned
-	if c.queue != nil {
-		n.LocalDrops = c.queue.drops()
-	}
 	return n
+}
+
+// noteDrops asks the transport how much it has dropped. The caller holds c.mu.
+func (c *conn) noteDrops(now int64) {
+	if c.queue != nil && c.closed == nil {
+		c.flight.noteDrops(c.queue.drops(), now)
+	}
 }
 
 // arm sees to it that the timekeeper wakes no later than at. The caller holds c.mu.
@@ -195,7 +207,7 @@ func (c *conn) receive() {
 		if c.poller != nil {
 			if err = c.poller.wait(); err == nil {
 				c.in.Lock()
-				err = c.poll(false)
+				err = c.poll(false, receiveBatches, 0)
 				c.in.Unlock()
 			}
 		} else {
@@ -222,31 +234,37 @@ func (c *conn) receiveOnce() error {
 	return err
 }
 
-// poll settles what is there to be read, with all ICMP errors if asked to. The caller holds c.in.
-func (c *conn) poll(all bool) error {
-	for {
+// poll settles what is there to be read, with all ICMP errors if asked to, but no more than so many batches, and if
+// until is not 0 no more than until it meets a message that came after that, on the wall clock. The caller holds c.in.
+func (c *conn) poll(all bool, batches int, until int64) error {
+	for range batches {
 		c.makeBuffers()
-		n, err := c.poller.tryReceive(c.in.messages, all)
-		unstamped := c.settle(c.in.messages[:n])
-		// The report of a departure was there before the answer that waits for it, so it comes by the time
-		// that there is nothing left to read, or never.
-		if err != nil || n == 0 || n < len(c.in.messages) && !unstamped {
-			if unstamped {
-				c.mu.Lock()
-				c.flight.settleUnstamped(func(*arrival) bool { return true })
-				c.makeRoom()
-				c.mu.Unlock()
-			}
-			return err
+		n, more, err := c.poller.tryReceive(c.in.messages, all)
+		newest, unstamped := c.settle(c.in.messages[:n])
+		switch {
+		case err == nil && until != 0 && newest > until:
+			return nil
+		case err == nil && (more || unstamped && n > 0):
+			continue
 		}
+		// The report of a departure was there before the answer that waits for it, so it has come by the
+		// time that there is nothing left to read, or never will.
+		if unstamped {
+			c.mu.Lock()
+			c.flight.settleUnstamped(func(*arrival) bool { return true })
+			c.makeRoom()
+			c.mu.Unlock()
+		}
+		return err
 	}
+	return nil
 }
 
 // glance settles what is there to be read, unless another goroutine is at it. A host on this machine has
 // answered before the system call that sends returns, and its answer need not go through another goroutine.
 func (c *conn) glance() {
 	if c.poller != nil && c.in.TryLock() {
-		c.poll(false) // an error comes to receive as well
+		c.poll(false, glanceBatches, 0) // an error comes to receive as well
 		c.in.Unlock()
 	}
 }
@@ -263,19 +281,21 @@ func (c *conn) makeBuffers() {
 	}
 }
 
-// settle has the table look at messages. It reports whether answers wait for the report of a departure.
-func (c *conn) settle(messages []Message) (unstamped bool) {
+// settle has the table look at messages. It returns when the last of them came, by the kernel's stamp, and whether
+// answers wait for the report of a departure.
+func (c *conn) settle(messages []Message) (newest int64, unstamped bool) {
 	if len(messages) == 0 && !c.wire {
-		return false
+		return 0, false
 	}
 	read := c.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := range messages {
 		c.flight.accept(&messages[i], read)
+		newest = max(newest, messages[i].Time.UnixNano())
 	}
 	c.makeRoom()
-	return len(c.flight.unstamped) > 0
+	return newest, len(c.flight.unstamped) > 0
 }
 
 // keepTime gives probes up when their time has passed, until the conn ends.
@@ -295,20 +315,16 @@ func (c *conn) keepTime() {
 // tick reads all that came before this instant, and then gives up what is overdue: however late the program
 // gets round to it, what came in time counts.
 func (c *conn) tick() {
-	now := c.now().mono
+	now := c.now()
 	c.in.Lock()
 	if c.poller != nil {
-		c.poll(true)
+		c.poll(true, tickBatches, now.wall)
 	}
 	c.in.Unlock()
-	var drops uint64
-	if c.queue != nil {
-		drops = c.queue.drops()
-	}
 	c.mu.Lock()
 	c.armed = math.MaxInt64
-	c.flight.noteDrops(drops, now)
-	c.flight.expire(now)
+	c.noteDrops(now.mono)
+	c.flight.expire(now.mono)
 	c.makeRoom()
 	c.armNext()
 	c.mu.Unlock()

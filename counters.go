@@ -11,8 +11,9 @@ type Counters struct {
 
 	SendErrors uint64 `json:"send_errors"` // echo requests that could not be sent
 	Errors     uint64 `json:"icmp_errors"` // probes that an ICMP error ended
-	Late       uint64 `json:"late"`        // answers to a probe already given up
-	Duplicates uint64 `json:"duplicates"`  // answers to a probe already answered
+	Late       uint64 `json:"late"`        // replies to a probe already given up, or ended by an ICMP error
+	Duplicates uint64 `json:"duplicates"`  // replies to a probe already answered
+	LateErrors uint64 `json:"late_errors"` // ICMP errors about a probe already settled
 	Corrupted  uint64 `json:"corrupted"`   // replies with another payload, length or code than asked for
 	Stray      uint64 `json:"stray"`       // messages that answer no probe of ours
 	Advice     uint64 `json:"advice"`      // redirects and source quenches, which end no probe
@@ -29,6 +30,7 @@ func (c *Counters) add(d Counters) {
 	c.Errors += d.Errors
 	c.Late += d.Late
 	c.Duplicates += d.Duplicates
+	c.LateErrors += d.LateErrors
 	c.Corrupted += d.Corrupted
 	c.Stray += d.Stray
 	c.Advice += d.Advice

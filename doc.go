@@ -13,7 +13,8 @@
 //
 // One [Pinger] serves a whole program: it holds one socket for each family, however many targets and goroutines
 // there are. [Pinger.Ping] sends one echo request, [Pinger.PingN] several, with statistics, [Pinger.Stream] goes
-// on for ever, and [Pinger.Reachable] only asks whether a host is up.
+// on for ever, [Pinger.Reachable] only asks whether a host is up, and [Pinger.Sweep] pings any number of addresses
+// at the speed of the kernel.
 //
 // # What the numbers mean
 //
@@ -21,11 +22,15 @@
 // the line before the system call that sends, and the kernel stamps the reply when it arrives. A reply counts as in
 // time by that stamp too, however late the program gets round to reading it. Nothing is taken from the peer's bytes.
 // Where the wall clock was stepped meanwhile, which the monotonic clock shows, that one stands in, and
-// [Reply.Clock] says so.
+// [Reply.Clock] says so. [WithWireTimestamps] has the kernel stamp departures too.
 //
 // A reply must come from the target, with the sequence number, the length, the contents and the secret cookie that
 // its probe was sent with. Answers that fall short of that, come late or come twice are counted as what they are,
-// and an ICMP error ends exactly the probe that it quotes, as an [*ICMPError].
+// and an ICMP error ends exactly the probe that it quotes, as an [*ICMPError]. What this host itself dropped, for want
+// of room in the socket's buffer, is no loss of the network's: [ErrLocalDrop].
+//
+// Where more than 8 calls of PingN, Stream and Reachable run at a time, each further one shifts its second probe by up
+// to half an interval, so that calls that start together spread out.
 //
 // # What it needs
 //

@@ -1,6 +1,7 @@
 package ping
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/netip"
@@ -167,8 +168,8 @@ func (e *probeError) Unwrap() error { return e.err }
 
 // Timeout makes an error that wraps ErrTimeout or a context's deadline a net.Error, as net.OpError is.
 func (e *probeError) Timeout() bool {
-	t, ok := e.err.(interface{ Timeout() bool })
-	return ok && t.Timeout()
+	var t interface{ Timeout() bool }
+	return errors.As(e.err, &t) && t.Timeout()
 }
 
 // Temporary completes net.Error.

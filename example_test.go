@@ -272,16 +272,33 @@ func ExampleStatistics_Percentile() {
 }
 
 func ExampleReply_MarshalJSON() {
-	b, err := json.Marshal(ping.Reply{
-		Seq:   4,
-		From:  netip.MustParseAddr("192.0.2.1"),
-		RTT:   1250 * time.Microsecond,
-		TTL:   57,
-		Size:  64,
-		Clock: ping.ClockKernel,
-	})
-	fmt.Println(string(b), err)
-	// Output: {"seq":4,"from":"192.0.2.1","rtt_ns":1250000,"ttl":57,"size":64,"clock":"kernel"} <nil>
+	sent := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	rtt := 1250 * time.Microsecond
+	b, err := json.MarshalIndent(ping.Reply{
+		Seq:      4,
+		From:     netip.MustParseAddr("192.0.2.1"),
+		RTT:      rtt,
+		TTL:      57,
+		Size:     64,
+		Sent:     sent,
+		Received: sent.Add(rtt),
+		Clock:    ping.ClockKernel,
+	}, "", "  ")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(string(b))
+	// Output:
+	// {
+	//   "seq": 4,
+	//   "from": "192.0.2.1",
+	//   "rtt_ns": 1250000,
+	//   "ttl": 57,
+	//   "size": 64,
+	//   "sent": "2026-03-01T12:00:00Z",
+	//   "received": "2026-03-01T12:00:00.00125Z",
+	//   "clock": "kernel"
+	// }
 }
 
 // An ICMP error comes at once: no timeout has to pass.
@@ -566,6 +583,11 @@ func newWire(answer func(ping.Message) (ping.Message, bool)) *wire {
 }
 
 func (w *wire) Send(messages []ping.Message) (int, error) {
+	select {
+	case <-w.closed:
+		return 0, net.ErrClosed
+	default:
+	}
 	for _, m := range messages {
 		m.Data = bytes.Clone(m.Data) // it is the caller's
 		if m, ok := w.answer(m); ok && len(w.answers) < cap(w.answers) {

@@ -50,7 +50,7 @@ func (p *Pinger) prepare(ctx context.Context, host string, opts []ProbeOption) (
 		in:     in,
 		target: target,
 		ask: request{
-			dst:          target,
+			dst:          p.numbered(target),
 			template:     template,
 			timeout:      config.timeout,
 			ttl:          config.ttl,

@@ -295,6 +295,8 @@ func (f *flight) failed(seq uint16, err error) {
 	s := &f.slots[seq]
 	f.counts.SendErrors++
 	f.land(s, unused)
+	// A firewall that rejects what this host sends may have sent an ICMP error too.
+	f.early = slices.DeleteFunc(f.early, func(a arrival) bool { return a.seq == seq })
 	if in := f.owner(s); in != nil {
 		f.unlink(in, seq)
 		in.put(outcome{tag: s.tag, err: err})
@@ -357,12 +359,23 @@ func (f *flight) arrive(a *arrival) {
 			return
 		}
 		f.settle(a)
-	case expired:
+	default:
+		f.surplus(s, a.err != nil)
+	}
+}
+
+// surplus counts an answer to a probe that is settled.
+func (f *flight) surplus(s *slot, refused bool) {
+	in := f.owner(s)
+	switch {
+	case refused:
+		f.counts.LateErrors++
+	case s.state == expired:
 		s.state = answered
-		f.late(f.owner(s))
-	case answered:
+		f.late(in)
+	default:
 		f.counts.Duplicates++
-		if in := f.owner(s); in != nil {
+		if in != nil {
 			in.oddities.duplicates++
 		}
 	}
@@ -423,11 +436,16 @@ func (f *flight) settle(a *arrival) {
 		left = s.sent
 		rtt, clock = roundTrip(left, a.read, a.wall)
 	}
-	in := f.finish(a.seq, answered)
+	end := answered
+	if a.err != nil {
+		end = expired // a reply may yet come
+	}
+	in := f.finish(a.seq, end)
 	o := outcome{tag: s.tag, sent: left.wall, err: ErrTimeout}
 	if rtt > s.timeout {
 		f.counts.Lost++
-		f.late(in)
+		s.state = expired
+		f.surplus(s, a.err != nil)
 		in.put(o)
 		return
 	}

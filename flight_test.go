@@ -1,9 +1,11 @@
 package ping
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 )
@@ -150,6 +152,84 @@ func TestEarlyAnswer(t *testing.T) {
 	f.sent(seq, stamp{50, 50}, 0)
 	if f.count != 0 || len(f.early) != 0 || f.counts.Abandoned != 1 {
 		t.Errorf("%d in flight, early %+v, counts %+v", f.count, f.early, f.counts)
+	}
+}
+
+// What a firewall rejects fails to be sent, and may be answered by an ICMP error as well: that is nobody else's.
+func TestRejected(t *testing.T) {
+	f := newTestFlight()
+	in := newInbox()
+	f.register(in)
+	p := request{dst: testAddr, template: testTemplate, timeout: time.Second}
+	seq, cookie := take(f, in, &p)
+	m := refusal(Message{Addr: testAddr, Data: appendEcho(nil, testTemplate, seq, cookie)}, target, 3, 3)
+	f.accept(&m, stamp{})
+	f.failed(seq, os.ErrPermission)
+	if len(f.early) != 0 || len(in.outcomes) != 1 || !errors.Is(in.outcomes[0].err, os.ErrPermission) {
+		t.Errorf("outcomes %+v, early %+v", in.outcomes, f.early)
+	}
+}
+
+// A report of departure and the answer go together, whichever is read first, and only for the probe they are about.
+func TestDeparted(t *testing.T) {
+	f := newTestFlight()
+	f.wire = true
+	in := newInbox()
+	f.register(in)
+	p := request{dst: testAddr, template: testTemplate, timeout: time.Second}
+	report := func(seq uint16, cookie uint64, wall int64) *Message {
+		return &Message{departed: true, key: keyOf(seq, cookie), Time: time.Unix(0, wall)}
+	}
+	for name, order := range map[string][]int{"report first": {0, 1, 2}, "answer first": {0, 2, 1}, "both before the send returns": {1, 2, 0}, "answer before": {2, 0, 1}} {
+		seq, cookie := take(f, in, &p)
+		steps := []func(){
+			func() { f.sent(seq, stamp{100, 100}, 0) },
+			func() { f.accept(report(seq, cookie, 110), stamp{200, 200}) },
+			func() { f.accept(testReply(t, seq, cookie, 56, 150), stamp{200, 200}) },
+		}
+		for _, i := range order {
+			steps[i]()
+		}
+		if len(in.outcomes) != 1 || in.outcomes[0].rtt != 40 || in.outcomes[0].clock != ClockWire || len(f.early)+len(f.unstamped) != 0 {
+			t.Errorf("%s: outcomes %+v, early %+v, unstamped %+v", name, in.outcomes, f.early, f.unstamped)
+		}
+		in.outcomes = in.outcomes[:0]
+	}
+	// The report never comes.
+	seq, cookie := take(f, in, &p)
+	f.sent(seq, stamp{100, 100}, 0)
+	f.accept(testReply(t, seq, cookie, 56, 150), stamp{200, 200})
+	f.accept(report(seq, cookie+1<<40, 110), stamp{200, 200}) // same low bits, as far as the key goes
+	if len(in.outcomes) != 1 {
+		t.Errorf("outcomes %+v", in.outcomes)
+	}
+	in.outcomes = in.outcomes[:0]
+	seq, cookie = take(f, in, &p)
+	f.sent(seq, stamp{100, 100}, 0)
+	f.accept(testReply(t, seq, cookie, 56, 150), stamp{200, 200})
+	f.accept(report(seq, cookie+1, 110), stamp{200, 200}) // an earlier probe's
+	f.settleUnstamped(func(*arrival) bool { return true })
+	if len(in.outcomes) != 1 || in.outcomes[0].rtt != 50 || in.outcomes[0].clock != ClockKernel {
+		t.Errorf("outcomes %+v", in.outcomes)
+	}
+	// The probe is given up while its answer waits for the report; the number's next owner gets neither.
+	in.outcomes = in.outcomes[:0]
+	first, cookie := take(f, in, &p)
+	f.sent(first, stamp{100, 100}, 0)
+	f.accept(testReply(t, first, cookie, 56, 150), stamp{200, 200})
+	f.release(in)
+	f.register(in)
+	for seq = first + 1; seq != first; {
+		seq, _ = take(f, in, &p)
+		if seq != first {
+			f.failed(seq, nil)
+		}
+	}
+	in.outcomes = in.outcomes[:0]
+	f.sent(first, stamp{100, 100}, 0)
+	f.settleUnstamped(func(*arrival) bool { return true })
+	if len(in.outcomes) != 0 {
+		t.Errorf("another's answer: %+v", in.outcomes)
 	}
 }
 

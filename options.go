@@ -107,19 +107,20 @@ func (o probeOption) configure(c *config) error  { return o(&c.probe) }
 func inRange(name string, n, low, high int, field func(*probeConfig) *int) ProbeOption {
 	return probeOption(func(c *probeConfig) error {
 		if n < low || n > high {
-			return fmt.Errorf("ping: %s(%d): want %d to %d", name, n, low, high)
+			return fmt.Errorf("%s(%d): want %d to %d", name, n, low, high)
 		}
 		*field(c) = n
 		return nil
 	})
 }
 
-// WithTimeout sets how long each probe waits for its answer: above 0, 1 s by default. A reply counts by
-// the time at which it arrived, not by when the program got round to it.
+// WithTimeout sets how long each probe waits for its answer: above 0, 1 s by default. The wait begins when the echo
+// request leaves; one that finds no room to leave within that time ends with [ErrNoRoom]. A reply counts by the time
+// at which it arrived, not by when the program got round to it.
 func WithTimeout(d time.Duration) ProbeOption {
 	return probeOption(func(c *probeConfig) error {
 		if d <= 0 {
-			return fmt.Errorf("ping: WithTimeout(%v): want more than 0", d)
+			return fmt.Errorf("WithTimeout(%v): want more than 0", d)
 		}
 		c.timeout = d
 		return nil
@@ -127,11 +128,11 @@ func WithTimeout(d time.Duration) ProbeOption {
 }
 
 // WithInterval sets the time from one probe of a PingN, Stream or Reachable to the next: 0 or more, 1 s by
-// default. 0 sends each probe as soon as the one before it is settled.
+// default. 0 sends each probe as soon as the one before it is settled, be it by an error of sending.
 func WithInterval(d time.Duration) ProbeOption {
 	return probeOption(func(c *probeConfig) error {
 		if d < 0 {
-			return fmt.Errorf("ping: WithInterval(%v): want 0 or more", d)
+			return fmt.Errorf("WithInterval(%v): want 0 or more", d)
 		}
 		c.interval = d
 		return nil
@@ -173,7 +174,7 @@ func WithNetwork(network string) ProbeOption {
 			c.network = network
 			return nil
 		}
-		return fmt.Errorf(`ping: WithNetwork(%q): want "ip", "ip4" or "ip6"`, network)
+		return fmt.Errorf(`WithNetwork(%q): want "ip", "ip4" or "ip6"`, network)
 	})
 }
 
@@ -189,7 +190,7 @@ func WithSource(addr netip.Addr) Option {
 	return option(func(c *config) error {
 		switch {
 		case !addr.IsValid() || addr.Is4In6() || addr.IsUnspecified() || addr.IsMulticast():
-			return fmt.Errorf("ping: WithSource(%v): want a unicast IPv4 or IPv6 address", addr)
+			return fmt.Errorf("WithSource(%v): want a unicast IPv4 or IPv6 address", addr)
 		case addr.Is4():
 			c.source4 = addr
 		default:
@@ -204,19 +205,19 @@ func WithSource(addr netip.Addr) Option {
 func WithInterface(name string) Option {
 	return option(func(c *config) error {
 		if name == "" {
-			return fmt.Errorf("ping: WithInterface(%q): want the name of a network interface", name)
+			return fmt.Errorf("WithInterface(%q): want the name of a network interface", name)
 		}
 		c.device = name
 		return nil
 	})
 }
 
-// WithMark marks the packets for routing and firewalls (SO_MARK, socket(7)): 0 to 4,294,967,295. It needs CAP_NET_ADMIN
+// WithMark marks the packets for routing and firewalls (SO_MARK, socket(7)): 0 to 4,294,967,295, as far as an int goes. It needs CAP_NET_ADMIN
 // or CAP_NET_RAW. Linux only.
 func WithMark(n int) Option {
 	return option(func(c *config) error {
 		if n < 0 || int64(n) > 1<<32-1 {
-			return fmt.Errorf("ping: WithMark(%d): want 0 to %d", n, int64(1<<32-1))
+			return fmt.Errorf("WithMark(%d): want 0 to %d", n, int64(1<<32-1))
 		}
 		c.mark, c.hasMark = n, true
 		return nil
@@ -229,7 +230,7 @@ func WithMark(n int) Option {
 func WithRate(n int) Option {
 	return option(func(c *config) error {
 		if n < 1 || n > 10_000_000 {
-			return fmt.Errorf("ping: WithRate(%d): want 1 to 10000000", n)
+			return fmt.Errorf("WithRate(%d): want 1 to 10000000", n)
 		}
 		c.rate = n
 		return nil
@@ -250,7 +251,7 @@ func WithWireTimestamps(on bool) Option {
 func WithSocket(kind SocketKind) Option {
 	return option(func(c *config) error {
 		if kind < SocketAuto || kind > SocketRaw {
-			return fmt.Errorf("ping: WithSocket(%v): want SocketAuto, SocketDatagram or SocketRaw", kind)
+			return fmt.Errorf("WithSocket(%v): want SocketAuto, SocketDatagram or SocketRaw", kind)
 		}
 		c.kind = kind
 		return nil
@@ -261,7 +262,7 @@ func WithSocket(kind SocketKind) Option {
 func WithResolver(r Resolver) Option {
 	return option(func(c *config) error {
 		if r == nil {
-			return fmt.Errorf("ping: WithResolver(nil): want a Resolver")
+			return fmt.Errorf("WithResolver(nil): want a Resolver")
 		}
 		c.resolver = r
 		return nil
@@ -273,7 +274,7 @@ func WithResolver(r Resolver) Option {
 func WithLogger(l *slog.Logger) Option {
 	return option(func(c *config) error {
 		if l == nil {
-			return fmt.Errorf("ping: WithLogger(nil): want a Logger")
+			return fmt.Errorf("WithLogger(nil): want a Logger")
 		}
 		c.log = l
 		return nil
@@ -285,7 +286,7 @@ func WithLogger(l *slog.Logger) Option {
 func WithTransport(t Transport) Option {
 	return option(func(c *config) error {
 		if t == nil {
-			return fmt.Errorf("ping: WithTransport(nil): want a Transport")
+			return fmt.Errorf("WithTransport(nil): want a Transport")
 		}
 		c.transport = t
 		return nil
@@ -300,7 +301,7 @@ func newConfig(opts []Option) (*config, error) {
 			return nil, fmt.Errorf("ping: option %d is nil", i)
 		}
 		if err := o.configure(&c); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("ping: %w", err)
 		}
 	}
 	return &c, nil
@@ -314,7 +315,7 @@ func (c *probeConfig) with(opts []ProbeOption) (*probeConfig, error) {
 	own := *c
 	for i, o := range opts {
 		if o == nil {
-			return nil, fmt.Errorf("ping: option %d is nil", i)
+			return nil, fmt.Errorf("option %d is nil", i)
 		}
 		if err := o.probe(&own); err != nil {
 			return nil, err

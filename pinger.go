@@ -28,12 +28,13 @@ type Pinger struct {
 
 	mu     sync.Mutex // guards what follows
 	closed bool
-	more   map[lineKey][2]line // opened on first use
+	more   map[lineKey]*conn // opened on first use
 }
 
 // A lineKey names the lines that are opened on first use: those with DF set, and more of the same for Sweep to put
 // other processors to use.
 type lineKey struct {
+	family       int
 	dontFragment bool
 	lane         int
 }
@@ -69,7 +70,14 @@ func New(opts ...Option) (*Pinger, error) {
 			return nil, err
 		}
 	}
-	p.lines = p.open(false)
+	if t := config.transport; t != nil {
+		c := newConn(t, config.log)
+		p.lines = [2]line{{conn: c}, {conn: c}}
+		return p, nil
+	}
+	for i := range p.lines {
+		p.lines[i] = p.open(i, false)
+	}
 	if p.lines[0].conn == nil && p.lines[1].conn == nil {
 		if config.source4.IsValid() || !config.source6.IsValid() {
 			return nil, p.lines[0].err
@@ -79,35 +87,28 @@ func New(opts ...Option) (*Pinger, error) {
 	return p, nil
 }
 
-// open opens a line for each family.
-func (p *Pinger) open(dontFragment bool) (lines [2]line) {
-	if t := p.config.transport; t != nil {
-		c := newConn(t, p.config.log)
-		return [2]line{{conn: c}, {conn: c}}
+// open opens a line of one family.
+func (p *Pinger) open(family int, dontFragment bool) line {
+	sources := [2]netip.Addr{p.config.source4, p.config.source6}
+	source, other := sources[family], sources[1-family]
+	if !source.IsValid() && other.IsValid() {
+		return line{err: fmt.Errorf("WithSource(%v) has the Pinger ping %s only", other, [2]string{"IPv6", "IPv4"}[family])}
 	}
-	for i, source := range [2]netip.Addr{p.config.source4, p.config.source6} {
-		if other := [2]netip.Addr{p.config.source6, p.config.source4}[i]; !source.IsValid() && other.IsValid() {
-			lines[i].err = fmt.Errorf("WithSource(%v) has the Pinger ping %s only", other, [2]string{"IPv6", "IPv4"}[i])
-			continue
-		}
-		t, err := openSocket(i == 1, socketConfig{
-			kind:         p.config.kind,
-			source:       source,
-			device:       p.config.device,
-			mark:         p.config.mark,
-			hasMark:      p.config.hasMark,
-			dontFragment: dontFragment,
-			wire:         p.config.wire,
-		})
-		if err != nil {
-			lines[i].err = err
-			p.config.log.Debug("ping: no socket", "ipv6", i == 1, "error", err)
-			continue
-		}
-		p.config.log.Debug("ping: opened", "ipv6", i == 1, "socket", t)
-		lines[i].conn = newConn(t, p.config.log)
+	t, err := openSocket(family == 1, socketConfig{
+		kind:         p.config.kind,
+		source:       source,
+		device:       p.config.device,
+		mark:         p.config.mark,
+		hasMark:      p.config.hasMark,
+		dontFragment: dontFragment,
+		wire:         p.config.wire,
+	})
+	if err != nil {
+		p.config.log.Debug("ping: no socket", "ipv6", family == 1, "error", err)
+		return line{err: err}
 	}
-	return lines
+	p.config.log.Debug("ping: opened", "ipv6", family == 1, "socket", t)
+	return line{conn: newConn(t, p.config.log)}
 }
 
 // conn returns the conn for a probe; for a lane of a Sweep if that is not 0.
@@ -121,32 +122,31 @@ func (p *Pinger) conn(v6, dontFragment bool, lane int) (*conn, error) {
 	if p.closed {
 		return nil, net.ErrClosed
 	}
-	key := lineKey{dontFragment, lane}
-	lines, ok := p.more[key]
-	if !ok {
-		lines = p.open(dontFragment)
-		if p.more == nil {
-			p.more = make(map[lineKey][2]line)
-		}
-		p.more[key] = lines
+	key := lineKey{i, dontFragment, lane}
+	if c := p.more[key]; c != nil {
+		return c, nil
 	}
-	return lines[i].conn, lines[i].err
+	l := p.open(i, dontFragment)
+	if l.conn != nil { // an error may pass
+		if p.more == nil {
+			p.more = make(map[lineKey]*conn)
+		}
+		p.more[key] = l.conn
+	}
+	return l.conn, l.err
 }
 
 // conns lists what is open.
 func (p *Pinger) conns() (list []*conn) {
-	add := func(lines [2]line) {
-		for i, l := range lines {
-			if l.conn != nil && (i == 0 || l.conn != lines[0].conn) {
-				list = append(list, l.conn)
-			}
+	for i, l := range p.lines {
+		if l.conn != nil && (i == 0 || l.conn != p.lines[0].conn) {
+			list = append(list, l.conn)
 		}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	add(p.lines)
-	for _, lines := range p.more {
-		add(lines)
+	for _, c := range p.more {
+		list = append(list, c)
 	}
 	return list
 }
@@ -226,6 +226,11 @@ func (p *Pinger) ping(ctx context.Context, host string, opts []ProbeOption) (Rep
 		select {
 		case <-e.in.wake:
 		case <-ctx.Done():
+			e.conn.glance() // it may have come all the same
+			if o, ok := e.conn.first(e.in); ok {
+				r := o.reply(e.target)
+				return r, r.Err
+			}
 			return Reply{}, ctx.Err()
 		}
 	}

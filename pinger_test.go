@@ -87,10 +87,13 @@ func TestAnswers(t *testing.T) {
 		}, counts{lost: 2, errors: 2}},
 		{"refused, then answered", 56, 2, func(_ int, m Message) []delayed {
 			return []delayed{{5 * ms, refusal(m, "192.0.2.254", 3, 1)}, {6 * ms, echoed(m)}}
-		}, counts{lost: 2, errors: 2, duplicates: 1}},
+		}, counts{lost: 2, errors: 2, late: 1}},
 		{"answered, then refused", 56, 2, func(_ int, m Message) []delayed {
 			return []delayed{{5 * ms, echoed(m)}, {6 * ms, refusal(m, "192.0.2.254", 3, 1)}}
-		}, counts{received: 2, duplicates: 1}},
+		}, counts{received: 2}},
+		{"given up, then refused", 56, 2, func(_ int, m Message) []delayed {
+			return []delayed{{210 * ms, refusal(m, "192.0.2.254", 3, 1)}}
+		}, counts{lost: 2}},
 		{"refusal of another destination", 56, 2, func(_ int, m Message) []delayed {
 			m.Addr = other
 			return []delayed{{5 * ms, refusal(m, "192.0.2.254", 3, 1)}}
@@ -172,7 +175,7 @@ func TestTimeoutsDiffer(t *testing.T) {
 		defer wg.Wait()
 		defer cancel()
 		wg.Go(func() { p.Ping(ctx, target, WithTimeout(math.MaxInt64)) })
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		start := time.Now()
 		for _, timeout := range []time.Duration{time.Hour, 3 * time.Second, 10 * ms, 2 * time.Second, time.Nanosecond, time.Minute} {
 			wg.Go(func() {
@@ -454,6 +457,10 @@ func TestNoRoom(t *testing.T) {
 			})
 		}
 		wg.Wait()
+		start = time.Now()
+		if _, err := p.Ping(t.Context(), target); !errors.Is(err, ErrNoRoom) || time.Since(start).Round(10*ms) != time.Second {
+			t.Errorf("no room for as long as the timeout: %v after %v", err, time.Since(start))
+		}
 		wg.Go(func() {
 			if _, err := p.Ping(t.Context(), target); !errors.Is(err, net.ErrClosed) {
 				t.Errorf("closed while waiting for room: %v", err)
@@ -691,6 +698,187 @@ func TestTableFull(t *testing.T) {
 			t.Errorf("one too many: %v, %v", s, err)
 		}
 		if c := p.Counters(); c.Abandoned != maxInFlight || c.InFlight != 0 {
+			t.Errorf("counters are %+v", c)
+		}
+	})
+}
+
+// One destination that there is no room for holds up no other.
+func TestNoRoomForOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(echoAfter(ms))
+		f.refuse = func(_ int, m Message) error {
+			if m.Addr == netip.MustParseAddr("192.0.2.66") {
+				return ErrNoRoom
+			}
+			return nil
+		}
+		p := newFakePinger(t, f)
+		var wg sync.WaitGroup
+		for range 3 * batchSize {
+			wg.Go(func() {
+				if _, err := p.Ping(t.Context(), "192.0.2.66", WithTimeout(time.Second)); !errors.Is(err, ErrNoRoom) {
+					t.Errorf("the one: %v", err)
+				}
+			})
+		}
+		synctest.Wait()
+		start := time.Now()
+		for range 10 {
+			if _, err := p.Ping(t.Context(), target); err != nil {
+				t.Errorf("another: %v", err)
+			}
+		}
+		if d := time.Since(start); d > 10*3*ms {
+			t.Errorf("ten pings of another took %v", d)
+		}
+		wg.Wait()
+		if c := p.Counters(); c.SendErrors != 3*batchSize || c.InFlight != 0 {
+			t.Errorf("counters are %+v", c)
+		}
+	})
+}
+
+// Those who wait for a slot are told when cancelled probes give theirs back unsent.
+func TestRoomOfCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(echoAfter(ms))
+		room := false
+		f.refuse = func(int, Message) error {
+			if !room {
+				return ErrNoRoom
+			}
+			return nil
+		}
+		p := newFakePinger(t, f)
+		c := p.lines[0].conn
+		in := newInbox()
+		c.register(in)
+		for range maxInFlight {
+			if err := c.launch(t.Context(), in, request{dst: testAddr, template: testTemplate, timeout: time.Minute}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		start := time.Now()
+		done := make(chan error)
+		go func() {
+			_, err := p.Ping(t.Context(), target)
+			done <- err
+		}()
+		synctest.Wait()
+		c.release(in)
+		room = true
+		if err := <-done; err != nil || time.Since(start) > 10*ms {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+	})
+}
+
+// A transport that breaks its contract breaks nothing else.
+func TestLazyTransport(t *testing.T) {
+	p, err := New(WithTransport(lazy{newFake(nil)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if _, err := p.Ping(t.Context(), target); !errors.Is(err, errNotTaken) {
+		t.Errorf("got %v", err)
+	}
+}
+
+type lazy struct{ *fake }
+
+func (lazy) Send([]Message) (int, error) { return 0, nil }
+
+func TestReachableErrors(t *testing.T) {
+	noRoute := errors.New("no route")
+	for _, c := range []struct {
+		name   string
+		refuse int // which probe is not sent
+		answer func(int, Message) []delayed
+		want   string
+	}{
+		{"timeouts, then not sent", 2, nil, "no reply in time"},
+		{"not sent, then refusals", 0, func(_ int, m Message) []delayed {
+			return []delayed{{ms, refusal(m, "192.0.2.254", 3, 1)}}
+		}, "destination host unreachable, from 192.0.2.254"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake(c.answer)
+			n := -1
+			f.refuse = func(int, Message) error {
+				if n++; n == c.refuse {
+					return noRoute
+				}
+				return nil
+			}
+			p := newFakePinger(t, f)
+			err := p.Reachable(t.Context(), target)
+			if err == nil || !strings.HasSuffix(err.Error(), c.want) {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			var netError net.Error
+			if errors.As(err, &netError); netError == nil || netError.Timeout() != errors.Is(err, ErrTimeout) {
+				t.Errorf("%s: Timeout of %v", c.name, err)
+			}
+		})
+	}
+}
+
+// The same host under two names, and two calls to one host, have nothing to do with each other.
+func TestCallsAreIndependent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newFakePinger(t, newFake(echoAfter(20*ms)), WithResolver(resolverFunc(
+			func(context.Context, string, string) ([]netip.Addr, error) { return []netip.Addr{testAddr}, nil })))
+		var wg sync.WaitGroup
+		for _, host := range []string{"one", "two", target, target} {
+			wg.Go(func() {
+				if s, err := p.PingN(t.Context(), host, 10, WithInterval(ms)); err != nil || s.Received != 10 || s.Min != 20*ms || s.Max != 20*ms {
+					t.Errorf("%s: %v, %v", host, s, err)
+				}
+			})
+		}
+		wg.Wait()
+	})
+}
+
+// What is returned is the caller's own.
+func TestResultsAreOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newFakePinger(t, newFake(echoAfter(ms)))
+		one, err1 := p.PingN(t.Context(), target, 3, WithInterval(ms))
+		kept := slices.Clone(one.Replies)
+		two, err2 := p.PingN(t.Context(), target, 3, WithInterval(ms))
+		slices.Reverse(two.Replies)
+		if err1 != nil || err2 != nil || !slices.Equal(kept, one.Replies) {
+			t.Errorf("%v, %v: %v became %v", err1, err2, kept, one.Replies)
+		}
+	})
+}
+
+// Whatever happens, the counters add up, at any moment.
+func TestCountersAddUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newFakePinger(t, newFake(func(n int, m Message) []delayed {
+			if n%3 == 0 {
+				return nil
+			}
+			return []delayed{{time.Duration(n%250) * ms, echoed(m)}}
+		}))
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() { p.PingN(ctx, target, 1000, WithInterval(7*ms), WithTimeout(200*ms)) })
+		}
+		for range 100 {
+			time.Sleep(33 * ms)
+			if c := p.Counters(); c.Sent != c.Received+c.Lost+c.Abandoned+c.InFlight || c.InFlight > 20*200/7+20 {
+				t.Errorf("counters are %+v", c)
+			}
+		}
+		wg.Wait()
+		if c := p.Counters(); c.InFlight != 0 || c.Sent != c.Received+c.Lost+c.Abandoned || c.Sent == 0 {
 			t.Errorf("counters are %+v", c)
 		}
 	})

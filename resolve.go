@@ -88,6 +88,18 @@ func (p *Pinger) check(addr netip.Addr) error {
 	return nil
 }
 
+// numbered is addr with its zone, if it has one, as a number, which the kernel's sockets need not look up.
+func (p *Pinger) numbered(addr netip.Addr) netip.Addr {
+	if addr.Zone() == "" || p.config.transport != nil {
+		return addr
+	}
+	index, err := zoneIndex(addr.Zone())
+	if err != nil {
+		return addr
+	}
+	return addr.WithZone(strconv.Itoa(index))
+}
+
 // zoneIndex returns the index of the network interface that a zone names.
 func zoneIndex(zone string) (int, error) {
 	if i, err := net.InterfaceByName(zone); err == nil {

@@ -3,8 +3,8 @@ package ping
 import (
 	"context"
 	"errors"
+	"math"
 	"net/netip"
-	"slices"
 	"time"
 )
 
@@ -13,6 +13,9 @@ const (
 	turnBatches = 64
 	// retryAfter is when a message that the transport had no room for is tried again.
 	retryAfter = time.Millisecond
+	// turnRefusals is how many of those there are to be before the rest waits too: one destination's device
+	// may have no room, or the socket itself.
+	turnRefusals = 16
 )
 
 // A request is one echo request, as its caller wants it.
@@ -28,6 +31,8 @@ type request struct {
 	// What follows is the table's to fill in.
 	seq    uint16
 	cookie uint64
+
+	giveUp int64 // when it has waited too long for room, on the monotonic clock; 0 if it has not had to wait
 }
 
 // size is the length of the payload.
@@ -53,9 +58,7 @@ func (c *conn) launch(ctx context.Context, in *inbox, r request) error {
 // all, room is closed when it is worth trying again. Only the end of the conn is an error.
 func (c *conn) tryLaunch(in *inbox, requests []request) (n int, room <-chan struct{}, err error) {
 	for i := range requests {
-		if size := int64(requests[i].size() + spareRoom); size > c.largest.Load() {
-			c.largest.Store(size) // before the reply can come
-		}
+		c.expect(int64(requests[i].size() + spareRoom))
 	}
 	c.mu.Lock()
 	if c.closed != nil {
@@ -86,6 +89,16 @@ func (c *conn) tryLaunch(in *inbox, requests []request) (n int, room <-chan stru
 		c.flush()
 	}
 	return n, room, nil
+}
+
+// expect sees to it that a message of the given size is received whole: whoever reads now has its buffers already.
+func (c *conn) expect(size int64) {
+	if size <= c.largest.Load() {
+		return
+	}
+	c.in.Lock()
+	c.largest.Store(max(size, c.largest.Load()))
+	c.in.Unlock()
 }
 
 // full reports whether no more can be sent for now. The caller holds c.mu.
@@ -123,47 +136,66 @@ func (c *conn) flush() {
 		c.out.Lock()
 		n := copy(c.out.batch, c.out.queue)
 		c.out.queue = c.out.queue[:copy(c.out.queue, c.out.queue[n:])]
-		if n == 0 {
+		if n == 0 && len(c.out.refused) == 0 {
 			c.out.busy = false
 			c.out.Unlock()
 			return
 		}
 		c.out.Unlock()
-		left := c.transmit(c.out.batch[:n])
-		if len(left) == 0 && turn < turnBatches {
-			continue
+		c.transmit(c.out.batch[:n])
+		if n == 0 || turn == turnBatches || len(c.out.refused) >= turnRefusals {
+			c.park()
+			return
 		}
-		// No room, or others have had this caller long enough: the timekeeper goes on.
-		c.out.Lock()
-		c.out.queue = slices.Insert(c.out.queue, 0, left...)
-		c.out.parked = true
-		c.out.Unlock()
-		c.mu.Lock()
-		closed := c.closed != nil
-		if !closed {
-			after := time.Duration(0)
-			if len(left) > 0 {
-				after = retryAfter
-			}
-			c.arm(c.now().mono + int64(after))
-		}
-		c.mu.Unlock()
-		if closed {
-			c.resume()
-		}
-		return
 	}
 }
 
-// resume goes on with a flush that was left to the timekeeper.
+// park leaves it to the timekeeper to go on sending: at once if this caller has done it long enough, a little later
+// if there was no room for some.
+func (c *conn) park() {
+	after := time.Duration(0)
+	if len(c.out.refused) > 0 {
+		after = retryAfter
+	}
+	c.out.Lock()
+	c.out.queue = append(c.out.queue, c.out.refused...)
+	c.out.refused = c.out.refused[:0]
+	c.out.parked = true
+	c.out.Unlock()
+	c.mu.Lock()
+	closed := c.closed != nil
+	if !closed {
+		c.arm(c.now().mono + int64(after))
+	}
+	c.mu.Unlock()
+	if closed {
+		c.resume()
+	}
+}
+
+// resume goes on with what was parked, except for what nobody waits for any more, or has waited for its timeout.
 func (c *conn) resume() {
+	now := c.now().mono
 	c.out.Lock()
 	parked := c.out.parked
 	c.out.parked = false
 	if parked {
-		// Some may have waited long enough for their callers to go.
 		c.mu.Lock()
-		c.out.queue = slices.DeleteFunc(c.out.queue, func(r request) bool { return c.flight.forget(r.seq) })
+		waiting := c.out.queue[:0]
+		for _, r := range c.out.queue {
+			if r.giveUp == 0 {
+				r.giveUp = now + min(int64(r.timeout), math.MaxInt64-now)
+			}
+			switch {
+			case c.flight.forget(r.seq):
+			case now >= r.giveUp:
+				c.flight.failed(r.seq, ErrNoRoom)
+			default:
+				waiting = append(waiting, r)
+			}
+		}
+		c.out.queue = waiting
+		c.makeRoom()
 		c.mu.Unlock()
 	}
 	c.out.Unlock()
@@ -172,8 +204,8 @@ func (c *conn) resume() {
 	}
 }
 
-// transmit sends a batch. It returns what the transport had no room for.
-func (c *conn) transmit(batch []request) (left []request) {
+// transmit sends a batch. What the transport has no room for it adds to out.refused.
+func (c *conn) transmit(batch []request) {
 	for len(batch) > 0 {
 		messages := c.out.messages[:len(batch)]
 		for i := range batch {
@@ -194,32 +226,36 @@ func (c *conn) transmit(batch []request) (left []request) {
 			before = time.Now()
 		}
 		n, err := c.transport.Send(messages)
-		noRoom := errors.Is(err, ErrNoRoom)
+		if n < len(batch) && err == nil {
+			err = errNotTaken
+		}
 
 		c.mu.Lock()
 		if n > 0 {
 			c.depart(batch[:n], messages, before)
 		}
 		batch = batch[n:]
-		switch {
-		case c.closed != nil:
+		if c.closed != nil {
 			for i := range batch {
 				c.flight.failed(batch[i].seq, c.closed)
 			}
 			c.flight.drain(c.closed)
 			batch = nil
-		case err != nil && !noRoom && len(batch) > 0:
-			c.flight.failed(batch[0].seq, err)
+		}
+		if len(batch) > 0 {
+			if errors.Is(err, ErrNoRoom) {
+				c.out.refused = append(c.out.refused, batch[0])
+			} else {
+				c.flight.failed(batch[0].seq, err)
+			}
 			batch = batch[1:]
-			c.makeRoom()
 		}
+		c.makeRoom()
 		c.mu.Unlock()
-		if noRoom {
-			return batch
-		}
 	}
-	return nil
 }
+
+var errNotTaken = errors.New("the transport did not take the message, and gave no error")
 
 // depart tells the table when messages left. The caller holds c.mu.
 func (c *conn) depart(batch []request, messages []Message, before time.Time) {

@@ -69,15 +69,24 @@ func (p *Pinger) Reachable(ctx context.Context, host string, opts ...ProbeOption
 	if n == 0 {
 		n = 3
 	}
-	var reason error
+	var refusal *ICMPError
+	var timeout, reason error
 	answered := false
 	err = e.run(ctx, n, func(r Reply) bool {
-		answered = r.Err == nil
-		if reason == nil || errors.Is(reason, ErrTimeout) {
-			reason = r.Err
+		reason = r.Err
+		answered = reason == nil
+		if errors.Is(reason, ErrTimeout) {
+			timeout = reason
 		}
+		errors.As(reason, &refusal)
 		return !answered
 	})
+	switch {
+	case refusal != nil:
+		reason = refusal
+	case timeout != nil:
+		reason = timeout
+	}
 	if answered {
 		return nil
 	}

@@ -37,6 +37,11 @@ type socket struct {
 		sync.Mutex // reading the error queue sets the socket's pending error, which meets a send
 		batch
 	}
+	dropped struct {
+		sync.Mutex
+		last  uint32
+		total uint64
+	}
 	waiting func(fd uintptr) bool
 	errors  atomic.Bool // the error queue may hold something
 	wire    bool        // the error queue holds reports of departures too
@@ -55,7 +60,7 @@ func openSocket(v6 bool, config socketConfig) (Transport, error) {
 	var denied error
 	if config.kind != SocketRaw {
 		s, err := listen(v6, false, config)
-		if err == nil || !errors.Is(err, fs.ErrPermission) {
+		if !errors.Is(err, errRefused) {
 			return s.orNil(), err
 		}
 		if config.kind == SocketDatagram {
@@ -64,11 +69,17 @@ func openSocket(v6 bool, config socketConfig) (Transport, error) {
 		denied = err
 	}
 	s, err := listen(v6, true, config)
-	if err != nil && errors.Is(err, fs.ErrPermission) {
-		err = notPermitted(config.kind, errors.Join(denied, err))
+	if errors.Is(err, errRefused) {
+		if denied != nil {
+			err = fmt.Errorf("%w; %w", denied, err)
+		}
+		err = notPermitted(config.kind, err)
 	}
 	return s.orNil(), err
 }
+
+// errRefused says that the kernel would not open the socket, as opposed to setting an option of it.
+var errRefused = fmt.Errorf("socket refused: %w", fs.ErrPermission)
 
 // orNil keeps a nil *socket from becoming a Transport that is not nil.
 func (s *socket) orNil() Transport {
@@ -93,6 +104,9 @@ func listen(v6, raw bool, config socketConfig) (*socket, error) {
 	}
 	c, err := icmp.ListenPacket(network, address)
 	if err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			err = fmt.Errorf("%w (%w)", errRefused, err)
+		}
 		return nil, err
 	}
 	s := &socket{v6: v6}
@@ -181,6 +195,8 @@ func setOptions(fd int, v6 bool, config socketConfig) error {
 	// Ping sockets are born with SO_REUSEADDR (net/ipv4/af_inet.c, INET_PROTOSW_REUSE), and while it is set
 	// any process may bind our identifier, and gets our replies.
 	err := set(unix.SOL_SOCKET, unix.SO_REUSEADDR, 0, "SO_REUSEADDR")
+	// Package net sets this on raw sockets.
+	err = errors.Join(err, set(unix.SOL_SOCKET, unix.SO_BROADCAST, 0, "SO_BROADCAST"))
 	// The kernel cuts these down to net.core.rmem_max and wmem_max. What waits for a neighbour that does not
 	// answer takes room to send from all the others.
 	err = errors.Join(err,
@@ -260,6 +276,9 @@ func (s *socket) Send(messages []Message) (int, error) {
 		}
 		if b.n > 0 {
 			took := b.after.Sub(b.before) / time.Duration(b.n)
+			if took > longestSend {
+				took = 0
+			}
 			for i := range b.n {
 				messages[sent+i].Time = b.before.Add(time.Duration(i) * took)
 			}
@@ -280,6 +299,10 @@ func (s *socket) Send(messages []Message) (int, error) {
 	}
 	return len(messages), nil
 }
+
+// longestSend is how long a message of a batch takes at most to send. More means that the thread was stopped, at a
+// moment that nobody knows: then all are said to have left at the start, which makes no RTT too short.
+const longestSend = 100 * time.Microsecond
 
 // attempt calls sendmmsg once. An error may be the message's own, or one that was pending because of another
 // message: an ICMP error fails the next call on the socket, whichever that is, and the message is not sent. The
@@ -316,7 +339,7 @@ func (s *socket) Receive(messages []Message) (int, error) {
 		if err := s.wait(); err != nil {
 			return 0, err
 		}
-		if n, err := s.tryReceive(messages, false); n > 0 || err != nil {
+		if n, _, err := s.tryReceive(messages, false); n > 0 || err != nil {
 			return n, err
 		}
 	}
@@ -324,16 +347,26 @@ func (s *socket) Receive(messages []Message) (int, error) {
 
 // wait implements poller.
 func (s *socket) wait() error {
-	if err := s.raw.Read(s.waiting); err != nil {
+	if s.raw.Read(s.waiting) == nil {
+		return nil
+	}
+	// The socket is closed; or it has an error queued while its send buffer is so full that it is not writable. The
+	// runtime's poller takes that, EPOLLERR alone, for a descriptor that cannot be polled.
+	if s.raw.Control(s.await) != nil {
 		return net.ErrClosed
 	}
 	return nil
 }
 
+// await is poll that waits itself, but not long: Close cannot wake it.
+func (s *socket) await(fd uintptr) { s.pollFor(fd, 10*time.Millisecond) }
+
 // poll reports whether there is anything to read, in the queue of messages or in that of errors.
-func (s *socket) poll(fd uintptr) bool {
+func (s *socket) poll(fd uintptr) bool { return s.pollFor(fd, 0) }
+
+func (s *socket) pollFor(fd uintptr, wait time.Duration) bool {
 	p := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLERR}}
-	n, err := unix.Poll(p[:], 0)
+	n, err := unix.Poll(p[:], int(wait/time.Millisecond))
 	if p[0].Revents&unix.POLLERR != 0 {
 		s.errors.Store(true)
 	}
@@ -341,43 +374,44 @@ func (s *socket) poll(fd uintptr) bool {
 }
 
 // tryReceive implements poller.
-func (s *socket) tryReceive(messages []Message, all bool) (int, error) {
+func (s *socket) tryReceive(messages []Message, all bool) (got int, more bool, err error) {
 	s.receive.Lock()
 	defer s.receive.Unlock()
-	got := 0
 	if s.wire {
 		// A report of departure is there before the answer is.
-		n, err := s.read(messages[:(len(messages)+1)/2], unix.MSG_ERRQUEUE)
-		if got += n; err != nil {
-			return got, err
+		if got, more, err = s.read(messages[:(len(messages)+1)/2], unix.MSG_ERRQUEUE); err != nil {
+			return got, more, err
 		}
 	}
-	n, err := s.read(messages[got:], 0)
-	if got += n; err == nil && (all || s.errors.Load()) {
-		if got < len(messages) {
-			s.errors.Store(false) // before reading: what comes meanwhile wakes the one that waits
-		}
-		n, err = s.read(messages[got:], unix.MSG_ERRQUEUE)
-		if got += n; got == len(messages) {
+	n, moreMessages, err := s.read(messages[got:], 0)
+	got, more = got+n, more || moreMessages
+	if err == nil && (all || s.errors.Load()) {
+		s.errors.Store(false) // before reading: what comes meanwhile wakes the one that waits
+		n, moreErrors, e := s.read(messages[got:], unix.MSG_ERRQUEUE)
+		if moreErrors {
 			s.errors.Store(true)
 		}
+		got, more, err = got+n, more || moreErrors, e
 	}
-	return got, err
+	return got, more, err
 }
 
-// read reads one of the socket's two queues.
-func (s *socket) read(messages []Message, queue int) (got int, err error) {
+// read reads one of the socket's two queues, and says whether there may be more in it.
+func (s *socket) read(messages []Message, queue int) (got int, more bool, err error) {
 	b := &s.receive.batch
 	b.prepare(messages, queue)
-	for b.count > 0 {
+	for failed := 0; b.count > 0; failed++ {
 		if err := s.raw.Control(b.recv); err != nil {
-			return 0, net.ErrClosed
+			return 0, false, net.ErrClosed
 		}
 		if b.n > 0 || b.errno == unix.EAGAIN {
 			break
 		}
 		// A pending error, which is gone by being reported, and of which the error queue tells more; or EINTR.
 		s.errors.Store(true)
+		if failed == pendingErrors {
+			return 0, false, os.NewSyscallError("recvmmsg", b.errno)
+		}
 	}
 	for i := range b.n {
 		m := &messages[i]
@@ -386,23 +420,30 @@ func (s *socket) read(messages []Message, queue int) (got int, err error) {
 			got++
 		}
 	}
-	return got, nil
+	return got, b.n == b.count, nil
 }
+
+// pendingErrors is how many errors in a row may be pending ones: more than there can be packets under way.
+const pendingErrors = 1 << 16
 
 // capacity implements queue. Messages and errors share it.
 func (s *socket) capacity() int { return s.buffer }
 
-// drops implements queue.
-func (s *socket) drops() (n uint64) {
+// drops implements queue. On a raw IPv6 socket the kernel counts messages with a wrong checksum too.
+func (s *socket) drops() uint64 {
+	s.dropped.Lock()
+	defer s.dropped.Unlock()
 	s.raw.Control(func(fd uintptr) {
 		var info [unix.SK_MEMINFO_VARS]uint32
 		size := uint32(unsafe.Sizeof(info))
 		if _, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
 			uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0); errno == 0 {
-			n = uint64(info[unix.SK_MEMINFO_DROPS])
+			now := info[unix.SK_MEMINFO_DROPS]
+			s.dropped.total += uint64(now - s.dropped.last) // the kernel's count wraps
+			s.dropped.last = now
 		}
 	})
-	return n
+	return s.dropped.total
 }
 
 // ours makes of what a raw socket received what a datagram socket would have: it takes off the IPv4 header, looks at
@@ -412,19 +453,20 @@ func (s *socket) ours(m *Message, quoted bool) bool {
 	switch {
 	case s.id == 0 || m.departed:
 		return true
-	case quoted:
-		return len(m.Data) >= headerLen && binary.BigEndian.Uint16(m.Data[4:]) == s.id
-	case s.v6:
-		return true
-	case len(m.Data) < 20:
-		return false
+	case !quoted && !s.v6:
+		if len(m.Data) < 20 {
+			return false
+		}
+		n := int(m.Data[0]&0x0f) * 4
+		if n < 20 || len(m.Data) < n {
+			return false
+		}
+		if m.Data = m.Data[n:]; checksum(m.Data) != 0 {
+			return false
+		}
 	}
-	n := int(m.Data[0]&0x0f) * 4
-	if n < 20 || len(m.Data) < n {
-		return false
-	}
-	m.Data = m.Data[n:]
-	return checksum(m.Data) == 0
+	// The filter does not know the errors, and what came before it was set.
+	return len(m.Data) >= headerLen && binary.BigEndian.Uint16(m.Data[4:]) == s.id
 }
 
 // notPermitted says what is in the way of an ICMP socket, and the command that mends it.
@@ -440,13 +482,16 @@ func notPermitted(kind SocketKind, cause error) error {
 	groups, _ := os.Getgroups()
 	groups = append(groups, os.Getegid())
 	slices.Sort(groups)
-	text := fmt.Sprintf(`%s is %s, which has none of this process's groups %v: as root, run sysctl -w %s="0 2147483647"`,
-		sysctl, value, slices.Compact(groups), sysctl)
+	const everyone = sysctl + `="0 2147483647"`
+	text := fmt.Sprintf("%s is %s, which has none of this process's groups %v: as root, run sysctl -w %s; "+
+		"with Docker, docker run --sysctl %s; with Kubernetes, name it in the pod's securityContext.sysctls",
+		sysctl, value, slices.Compact(groups), everyone, everyone)
+	const capability = "the program CAP_NET_RAW: setcap cap_net_raw+ep PROGRAM, or AmbientCapabilities=CAP_NET_RAW in a systemd unit"
 	switch kind {
 	case SocketAuto:
-		text += ", or give the program CAP_NET_RAW: setcap cap_net_raw+ep PROGRAM"
+		text += "; or give " + capability
 	case SocketRaw:
-		text = "raw sockets need CAP_NET_RAW: as root, run setcap cap_net_raw+ep PROGRAM"
+		text = "raw sockets need CAP_NET_RAW: give " + capability
 	}
 	return fmt.Errorf("ping: %w; %s (%w)", ErrNotPermitted, text, cause)
 }

@@ -2,11 +2,13 @@ package ping
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -48,9 +50,12 @@ func (r Reply) MarshalJSON() ([]byte, error) {
 		Size     int           `json:"size,omitempty"`
 		Sent     time.Time     `json:"sent,omitzero"`
 		Received time.Time     `json:"received,omitzero"`
-		Clock    Clock         `json:"clock"`
+		Clock    string        `json:"clock,omitempty"`
 		Err      string        `json:"error,omitempty"`
-	}{r.Seq, r.From, r.RTT, r.TTL, r.Size, r.Sent, r.Received, r.Clock, ""}
+	}{r.Seq, r.From, r.RTT, r.TTL, r.Size, r.Sent, r.Received, "", ""}
+	if !r.Received.IsZero() {
+		v.Clock = r.Clock.String()
+	}
 	if r.Err != nil {
 		v.Err = r.Err.Error()
 	}
@@ -74,11 +79,11 @@ type Statistics struct {
 	// Received counts the probes answered by an echo reply within the timeout (RFC 2681).
 	Received int `json:"received"`
 	// Lost counts the rest (RFC 7680, the timeout being its Tmax). It includes those that an ICMP error ended
-	// (Errors) and those answered too late (Late).
+	// (Errors) and those answered too late, or after an ICMP error (Late).
 	Lost   int `json:"lost"`
 	Errors int `json:"icmp_errors"`
 	Late   int `json:"late"`
-	// Duplicates counts answers to a probe beyond its first (RFC 5560).
+	// Duplicates counts replies to a probe beyond its first (RFC 5560).
 	Duplicates int `json:"duplicates"`
 	// Reordered counts replies that came after the reply to a later probe (RFC 4737, type P-Reordered).
 	Reordered int `json:"reordered"`
@@ -111,7 +116,9 @@ type Statistics struct {
 }
 
 // Add counts one settled probe, such as a Stream yields, in constant memory: r itself is not kept, so that
-// Median stays 0 and Percentile looks at Replies only.
+// Median stays 0 and Percentile looks at Replies only. A Reply cannot tell of Late, Duplicates, Corrupted and Stray:
+// they stay 0, but Counters has them for the whole Pinger. A probe that was not settled, because ctx or the Pinger
+// ended, is not counted.
 func (s *Statistics) Add(r Reply) {
 	var icmpError *ICMPError
 	switch {
@@ -129,6 +136,7 @@ func (s *Statistics) Add(r Reply) {
 		if errors.Is(r.Err, ErrLocalDrop) {
 			s.LocalDrops++
 		}
+	case errors.Is(r.Err, net.ErrClosed), errors.Is(r.Err, context.Canceled), errors.Is(r.Err, context.DeadlineExceeded):
 	default:
 		s.SendErrors++
 	}

@@ -2,6 +2,7 @@ package ping
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"net/netip"
 	"runtime"
@@ -21,8 +22,8 @@ const (
 // request, in memory that does not grow with the number of addresses. An address that cannot be pinged is
 // yielded with a Reply that says so.
 //
-// The loop ends when all is settled, and at once when it is broken or ctx ends, which ctx.Err tells. A bad option, or
-// a closed Pinger, shows as one Reply to the zero address with its Err. The body of the loop may take its time:
+// The loop ends when all is settled, and at once when it is broken or ctx ends, which ctx.Err tells. A bad option shows
+// as one Reply to the zero address with its Err. The body of the loop may take its time:
 // that slows the Sweep, but distorts no RTT and loses no reply. With more than one processor at hand, a large Sweep opens
 // a further socket for each, which the Pinger keeps.
 //
@@ -32,7 +33,7 @@ func (p *Pinger) Sweep(ctx context.Context, addrs iter.Seq[netip.Addr], opts ...
 	return func(yield func(netip.Addr, Reply) bool) {
 		config, err := p.config.probe.with(opts)
 		if err != nil {
-			yield(netip.Addr{}, Reply{Err: err})
+			yield(netip.Addr{}, Reply{Err: fmt.Errorf("ping: Sweep: %w", err)})
 			return
 		}
 		ctx, cancel := context.WithCancel(ctx)

@@ -46,19 +46,21 @@ type Message struct {
 type Transport interface {
 	// Send sends the messages in order, and sets the Time of each. It returns how many it took: fewer than
 	// len(msgs) only with an error, which is about msgs[n] alone: the messages after it were not tried.
-	// An error that wraps [ErrNoRoom] says that msgs[n] may be tried again a little later.
+	// An error that wraps [ErrNoRoom] says that msgs[n] may be tried again a little later. After Close it is
+	// net.ErrClosed.
 	Send(msgs []Message) (n int, err error)
 
-	// Receive waits until there is at least one message, and fills in one or more of msgs, whose Data it
-	// shortens: each comes with room for the longest message that may be received. An error ends the
-	// transport; after Close it is net.ErrClosed.
+	// Receive waits until there is at least one message, and fills in one or more of msgs, from the first. Each
+	// comes with Data that has room for the longest message that may be received: Receive writes into it,
+	// and shortens it. An error ends the transport for good; after Close it is net.ErrClosed.
 	Receive(msgs []Message) (n int, err error)
 
 	// Close ends a waiting Receive, and releases what the transport holds.
 	Close() error
 }
 
-// ErrNoRoom says that a [Transport] cannot take a message now, but may in a moment.
+// ErrNoRoom says that a [Transport] cannot take a message now, but may in a moment. It is the error of a probe that
+// found no room to be sent for as long as its timeout.
 var ErrNoRoom = errors.New("ping: no room to send")
 
 // A poller is a Transport that can be read without waiting, so that a caller may look for its own answer,
@@ -66,9 +68,9 @@ var ErrNoRoom = errors.New("ping: no room to send")
 type poller interface {
 	// wait returns when there may be something to receive; net.ErrClosed after Close.
 	wait() error
-	// tryReceive is Receive that returns 0, nil instead of waiting. It may run together with wait. It may
-	// leave ICMP errors for after the next wait, unless all is set.
-	tryReceive(messages []Message, all bool) (int, error)
+	// tryReceive is Receive that does not wait, and says whether there may be more to read. It may run
+	// together with wait. It may leave ICMP errors for after the next wait, unless all is set.
+	tryReceive(messages []Message, all bool) (n int, more bool, err error)
 }
 
 // A wireStamper is a Transport that reports when messages leave, if it can.

@@ -119,12 +119,10 @@ func isLocal(addr netip.Addr) (bool, error) {
 	if errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.EHOSTUNREACH) {
 		return false, nil
 	}
-	for _, r := range replies {
-		var header unix.RtMsg
-		if _, err := binary.Decode(r.Data, binary.NativeEndian, &header); err != nil {
-			return false, err
-		}
-		return header.Type == unix.RTN_LOCAL, nil
+	if err != nil || len(replies) == 0 {
+		return false, err
 	}
-	return false, err
+	var header unix.RtMsg
+	_, err = binary.Decode(replies[0].Data, binary.NativeEndian, &header)
+	return header.Type == unix.RTN_LOCAL, err
 }

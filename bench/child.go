@@ -1,0 +1,133 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// jobVariable holds the job, in a process that does one.
+	jobVariable = "PING_BENCH_JOB"
+	// patience is more than any run takes.
+	patience = time.Minute
+)
+
+// A job is what one process measures.
+type job struct {
+	Work     string        // a name in works
+	Library  string        // a name in libraries, for the works that use one
+	Targets  int           // how many addresses
+	Echoes   int           // how many to each of them, of the works that end by themselves; of a sweep, one a round
+	Interval time.Duration // between the echoes to a target
+	Timeout  time.Duration // of an echo; 0: a second
+	Length   time.Duration // of the works that do not end by themselves
+}
+
+// works are the jobs by name.
+var works = map[string]func(job) (sample, error){
+	"bare-sweep":  bareSweep,
+	"bare-serial": bareSerial,
+	"sweep":       withLibrary(sweep),
+	"serial":      withLibrary(serial),
+	"stream":      withLibrary(stream),
+	"monitor":     withLibrary(monitor),
+	"busy":        withLibrary(busy),
+}
+
+// child does the job and prints its sample.
+func child(text string) error {
+	var j job
+	if err := json.Unmarshal([]byte(text), &j); err != nil {
+		return err
+	}
+	work, ok := works[j.Work]
+	if !ok {
+		return fmt.Errorf("no work %q", j.Work)
+	}
+	s, err := work(j)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(s)
+}
+
+// A setting is what a process may use of the machine.
+type setting struct {
+	pinned     bool // to one processor
+	processors int  // GOMAXPROCS; 0: the default
+}
+
+// do has the job done by a process of its own.
+func (s setting) do(j job) (sample, error) {
+	executable, err := os.Executable()
+	if err != nil {
+		return sample{}, err
+	}
+	text, err := json.Marshal(j)
+	if err != nil {
+		return sample{}, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	var stdout strings.Builder
+	cmd := exec.CommandContext(ctx, executable)
+	cmd.Env = append(os.Environ(), jobVariable+"="+string(text))
+	if s.processors > 0 {
+		cmd.Env = append(cmd.Env, "GOMAXPROCS="+strconv.Itoa(s.processors))
+	}
+	cmd.Stdout, cmd.Stderr = &stdout, os.Stderr
+	if err := s.run(cmd); err != nil {
+		return sample{}, err
+	}
+	var result sample
+	if err := json.Unmarshal([]byte(stdout.String()), &result); err != nil {
+		return sample{}, err
+	}
+	return result, nil
+}
+
+// run runs cmd, from a thread that gives it its affinity and then ends.
+func (s setting) run(cmd *exec.Cmd) error {
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
+		var err error
+		if s.pinned {
+			err = pin()
+		}
+		if err == nil {
+			err = cmd.Run()
+		}
+		done <- err
+	}()
+	return <-done
+}
+
+// pin keeps the calling thread on the last of the processors that it may use: the first is where most interrupts go.
+func pin() error {
+	var all, last unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		return os.NewSyscallError("sched_getaffinity", err)
+	}
+	for cpu := len(all) * strconv.IntSize; cpu >= 0; cpu-- {
+		if all.IsSet(cpu) {
+			last.Set(cpu)
+			return os.NewSyscallError("sched_setaffinity", unix.SchedSetaffinity(0, &last))
+		}
+	}
+	return errors.New("no processor to run on")
+}

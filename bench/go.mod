@@ -1,0 +1,5 @@
+module github.com/icmpsock/ping/bench
+
+go 1.25.0
+
+replace github.com/icmpsock/ping => ../

@@ -1,0 +1,224 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	payload    = 56   // bytes, of every contender
+	warmEchoes = 4096 // to as many targets, before a measurement begins
+	busyLoops  = 4    // goroutines that compete with those that ping
+)
+
+// A library pings, for the works that can be done with any.
+type library interface {
+	// ping sends one echo and returns errLost if it is not answered.
+	ping(host string) error
+	// stream sends n echoes (0: until ctx ends) an interval apart, and calls got for each that is answered.
+	stream(ctx context.Context, host string, n int, interval time.Duration, got func(rtt time.Duration)) error
+	// sweep sends one echo to each address, as fast as it can, and calls got for each that is settled.
+	sweep(addrs iter.Seq[netip.Addr], got func(answered bool)) error
+	// drops is how many replies the library's sockets dropped, as far as it can tell.
+	drops() int
+	Close() error
+}
+
+var errLost = errors.New("no answer")
+
+// libraries are the ways to open one, by name.
+var libraries = map[string]func(timeout time.Duration) (library, error){
+	"ours":     func(timeout time.Duration) (library, error) { return newOurs(timeout, false) },
+	"wire":     func(timeout time.Duration) (library, error) { return newOurs(timeout, true) },
+	"pro-bing": newProbing,
+}
+
+// withLibrary opens the library that the job names.
+func withLibrary(work func(library, job) (sample, error)) func(job) (sample, error) {
+	return func(j job) (s sample, err error) {
+		open, ok := libraries[j.Library]
+		if !ok {
+			return s, fmt.Errorf("no library %q", j.Library)
+		}
+		if j.Timeout == 0 {
+			j.Timeout = time.Second
+		}
+		l, err := open(j.Timeout)
+		if err != nil {
+			return s, err
+		}
+		defer func() { err = errors.Join(err, l.Close()) }()
+		return work(l, j)
+	}
+}
+
+// address is the target with the given index, from 0.
+func address(i int) [4]byte {
+	i++
+	return [4]byte{127, byte(i >> 16), byte(i >> 8), byte(i)}
+}
+
+// addresses are n different targets.
+func addresses(n int) iter.Seq[netip.Addr] {
+	return func(yield func(netip.Addr) bool) {
+		for i := range n {
+			if !yield(netip.AddrFrom4(address(i))) {
+				return
+			}
+		}
+	}
+}
+
+// sweep sweeps all the targets, as often as the job has echoes.
+func sweep(l library, j job) (s sample, err error) {
+	if err := l.sweep(addresses(min(j.Targets, warmEchoes)), func(bool) {}); err != nil {
+		return s, err
+	}
+	m := startMeter()
+	for range j.Echoes {
+		err := l.sweep(addresses(j.Targets), func(answered bool) {
+			s.Echoes++
+			if !answered {
+				s.Lost++
+			}
+		})
+		if err != nil {
+			return s, err
+		}
+	}
+	err = m.stop(&s)
+	s.Drops = l.drops()
+	return s, err
+}
+
+// serial pings one target again and again.
+func serial(l library, j job) (s sample, err error) {
+	host := netip.AddrFrom4(address(0)).String()
+	for range min(j.Echoes, warmEchoes) / 4 {
+		if err := l.ping(host); err != nil {
+			return s, err
+		}
+	}
+	m := startMeter()
+	for range j.Echoes {
+		s.Echoes++
+		switch err := l.ping(host); {
+		case errors.Is(err, errLost):
+			s.Lost++
+		case err != nil:
+			return s, err
+		}
+	}
+	return s, m.stop(&s)
+}
+
+// stream sends one target a series of echoes.
+func stream(l library, j job) (s sample, err error) {
+	host := netip.AddrFrom4(address(0)).String()
+	series := func(n int) error {
+		return l.stream(context.Background(), host, n, j.Interval, func(time.Duration) { s.Echoes++ })
+	}
+	if err := series(min(j.Echoes, warmEchoes) / 4); err != nil {
+		return s, err
+	}
+	s.Echoes = 0
+	m := startMeter()
+	err = series(j.Echoes)
+	s.Lost = j.Echoes - s.Echoes
+	return s, errors.Join(err, m.stop(&s))
+}
+
+// monitor has a stream to each target, and measures them once all are under way.
+func monitor(l library, j job) (s sample, err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var answered atomic.Int64
+	wait := callEach(j, func(host string) error {
+		return l.stream(ctx, host, 0, j.Interval, func(time.Duration) { answered.Add(1) })
+	})
+	time.Sleep(j.Interval + j.Interval/2)
+	m, before := startMeter(), answered.Load()
+	time.Sleep(j.Length)
+	s.Echoes = int(answered.Load() - before)
+	s.Goroutines = runtime.NumGoroutine() - j.Targets - 1
+	err = m.stop(&s)
+	cancel()
+	return s, errors.Join(err, wait())
+}
+
+// busy has a stream to each target, in a process that is busy with something else.
+func busy(l library, j job) (s sample, err error) {
+	stop := compute(busyLoops)
+	defer stop()
+	var mu sync.Mutex
+	m := startMeter()
+	wait := callEach(j, func(host string) error {
+		own := make([]time.Duration, 0, j.Echoes)
+		err := l.stream(context.Background(), host, j.Echoes, j.Interval, func(rtt time.Duration) { own = append(own, rtt) })
+		mu.Lock()
+		defer mu.Unlock()
+		s.RTTs = append(s.RTTs, own...)
+		return err
+	})
+	if err := wait(); err != nil {
+		return s, err
+	}
+	s.Echoes = j.Targets * j.Echoes
+	s.Lost = s.Echoes - len(s.RTTs)
+	return s, m.stop(&s)
+}
+
+// callEach makes a call for each target, in goroutines that begin one after another within an interval, and returns what
+// waits for them.
+func callEach(j job, call func(host string) error) (wait func() error) {
+	var callers sync.WaitGroup
+	failures := make([]error, j.Targets)
+	for i := range j.Targets {
+		callers.Go(func() {
+			time.Sleep(time.Duration(i) * j.Interval / time.Duration(j.Targets))
+			host := netip.AddrFrom4(address(i)).String()
+			if err := call(host); err != nil {
+				failures[i] = fmt.Errorf("%s: %w", host, err)
+			}
+		})
+	}
+	return func() error {
+		callers.Wait()
+		for _, err := range failures {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// compute starts n goroutines that compute and allocate until stop is called.
+func compute(n int) (stop func()) {
+	var ended atomic.Bool
+	var loops sync.WaitGroup
+	for range n {
+		loops.Go(func() {
+			var keep [64][]byte
+			for i := 0; !ended.Load(); i++ {
+				block := make([]byte, 4096)
+				for j := range block {
+					block[j] = byte(i)
+				}
+				keep[i%len(keep)] = block
+			}
+		})
+	}
+	return func() {
+		ended.Store(true)
+		loops.Wait()
+	}
+}

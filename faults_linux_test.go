@@ -1,0 +1,248 @@
+package ping
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/icmpsock/ping/internal/netlab"
+)
+
+// An ICMP error that comes while the send buffer is full of what waits for silent neighbours: epoll then reports an
+// error alone, which the runtime's poller takes for the end of the descriptor.
+func TestErrorWhileNotWritable(t *testing.T) {
+	newResponder(t, func(r *netlab.Request) []netlab.Answer {
+		return []netlab.Answer{unreachable(r, r.Packet).Later(20 * ms)}
+	})
+	ns := netlab.Self(t)
+	netlab.Link(t, ns, "void0", netlab.New(t), "void1")
+	ns.Addr(t, "void0", netip.MustParsePrefix("192.0.2.1/24"))
+	eachKind(t, func(t *testing.T, kind Option) {
+		p := newPinger(t, kind)
+		s := p.lines[0].conn.transport.(*socket)
+		// What most systems' net.core.wmem_max allows.
+		s.raw.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, 212992) })
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		defer cancel()
+		const silent = 300
+		for i := range silent {
+			wg.Go(func() { p.Ping(ctx, fmt.Sprintf("192.0.2.%d", 2+i%250), WithTimeout(time.Minute)) })
+		}
+		await(t, "most are sent", func() bool { return p.Counters().Sent > silent/2 })
+		var e *ICMPError
+		for range 3 {
+			if _, err := p.Ping(t.Context(), beyond4, WithTimeout(10*time.Second)); !errors.As(err, &e) {
+				t.Errorf("the refused: %v", err)
+			}
+			if _, err := p.Ping(t.Context(), "127.0.0.1", WithTimeout(10*time.Second)); err != nil {
+				t.Errorf("another: %v", err)
+			}
+		}
+	})
+}
+
+// hooked is a socket whose reader can be held up.
+type hooked struct {
+	*socket
+	before atomic.Pointer[func()]
+}
+
+func (h *hooked) tryReceive(m []Message, all bool) (int, bool, error) {
+	if f := h.before.Swap(nil); f != nil {
+		(*f)()
+	}
+	return h.socket.tryReceive(m, all)
+}
+
+// The first large probe leaves while a reader is about to read with buffers for small ones.
+func TestFirstLargeProbe(t *testing.T) {
+	netlab.Require(t)
+	s, err := openSocket(false, socketConfig{kind: SocketDatagram})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &hooked{socket: s.(*socket)}
+	p, err := New(WithTransport(h))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	large := make(chan error, 1)
+	hook := func() {
+		started := make(chan struct{})
+		go func() {
+			close(started)
+			_, err := p.Ping(t.Context(), "127.0.0.1", WithSize(8000), WithTimeout(time.Minute))
+			large <- err
+		}()
+		<-started
+		for range 1000 {
+			runtime.Gosched()
+		}
+	}
+	h.before.Store(&hook)
+	if _, err := p.Ping(t.Context(), "127.0.0.1"); err != nil {
+		t.Error(err)
+	}
+	if err := <-large; err != nil {
+		t.Errorf("%v; %+v", err, p.Counters())
+	}
+}
+
+// flood is a socket that always has something to read.
+type flood struct{ *socket }
+
+func (f flood) tryReceive(m []Message, all bool) (int, bool, error) {
+	m[0] = Message{Addr: netip.MustParseAddr("127.0.0.9"), Data: m[0].Data[:headerLen], Time: time.Now().Round(0)}
+	return 1, true, nil
+}
+
+func (f flood) wait() error {
+	select {
+	case <-time.After(ms):
+	}
+	return nil
+}
+
+// However much comes, timeouts and contexts hold.
+func TestFlood(t *testing.T) {
+	netlab.Require(t)
+	s, err := openSocket(false, socketConfig{kind: SocketDatagram})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := New(WithTransport(flood{s.(*socket)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Ping(t.Context(), "127.0.0.1", WithTimeout(20*ms)); !errors.Is(err, ErrTimeout) {
+		t.Errorf("got %v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*ms)
+	defer cancel()
+	if _, err := p.Ping(ctx, "127.0.0.1", WithTimeout(time.Minute)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A neighbour that is not there is no slow host: the kernel's own errors, which come after seconds, are not late replies.
+func TestDeadNeighbour(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes the kernel's three seconds")
+	}
+	ns := netlab.Self(t)
+	netlab.Link(t, ns, "void0", netlab.New(t), "void1")
+	ns.Addr(t, "void0", netip.MustParsePrefix("192.0.2.1/24"))
+	p := newPinger(t)
+	s, err := p.PingN(t.Context(), "192.0.2.2", 9, WithInterval(500*ms), WithTimeout(400*ms))
+	if err != nil || s.Received+s.Late+s.Duplicates != 0 || s.Lost != 9 {
+		t.Errorf("got %v, %v", s, err)
+	}
+	if c := p.Counters(); c.LateErrors == 0 || c.Late+c.Duplicates != 0 {
+		t.Errorf("counters are %+v", c)
+	}
+}
+
+// What was dropped stays counted when the socket is gone.
+func TestDropsAfterClose(t *testing.T) {
+	p := newPinger(t)
+	c := p.lines[0].conn
+	c.transport.(*socket).raw.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4096) })
+	c.in.Lock()
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	for range 100 {
+		wg.Go(func() { p.Ping(ctx, "127.0.0.1", WithTimeout(time.Minute)) })
+	}
+	await(t, "all are sent", func() bool { return c.counters().Sent == 100 })
+	c.in.Unlock()
+	cancel()
+	wg.Wait()
+	before := p.Counters().LocalDrops
+	p.Close()
+	if after := p.Counters().LocalDrops; after != before || before == 0 {
+		t.Errorf("%d before Close, %d after", before, after)
+	}
+}
+
+// An option that needs a privilege is not mistaken for a socket that does.
+func TestOptionNotPermitted(t *testing.T) {
+	netlab.Require(t)
+	err := withoutCapabilities(func() error {
+		p, err := New(WithMark(7))
+		if p != nil {
+			p.Close()
+		}
+		return err
+	})
+	if err == nil || errors.Is(err, ErrNotPermitted) || !errors.Is(err, unix.EPERM) || strings.Contains(err.Error(), "ping_group_range") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A Pinger says nothing unless it is given a logger, and never asks to broadcast.
+func TestQuietAndModest(t *testing.T) {
+	eachKind(t, func(t *testing.T, kind Option) {
+		p := newPinger(t, kind)
+		for i := range p.lines {
+			p.lines[i].conn.transport.(*socket).raw.Control(func(fd uintptr) {
+				for name, option := range map[string]int{"SO_BROADCAST": unix.SO_BROADCAST, "SO_REUSEADDR": unix.SO_REUSEADDR} {
+					if v, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, option); err != nil || v != 0 {
+						t.Errorf("%s is %d, %v", name, v, err)
+					}
+				}
+			})
+		}
+	})
+}
+
+// Two raw sockets hardly ever have the same identifier, and it is none that a container's process 1 would have.
+func TestRawIdentifiers(t *testing.T) {
+	seen := map[uint16]int{}
+	for range 20 {
+		p := newPinger(t, WithSocket(SocketRaw))
+		seen[p.lines[0].conn.transport.(*socket).id]++
+		p.Close()
+	}
+	if len(seen) < 15 {
+		t.Errorf("identifiers %v", seen)
+	}
+}
+
+// Lost probes leave no memory behind.
+func TestLostLeaveNothing(t *testing.T) {
+	netlab.NewResponder(t, netlab.Self(t), netlab.ResponderConfig{
+		Addrs:  []netip.Prefix{netip.MustParsePrefix(near4 + "/24")},
+		Script: func(*netlab.Request) []netlab.Answer { return nil },
+		Quiet:  true,
+	})
+	p := newPinger(t)
+	ping := func(n int) {
+		for range n {
+			p.Ping(t.Context(), far4, WithTimeout(time.Nanosecond))
+		}
+	}
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	ping(minSlots)
+	before := heap()
+	ping(20_000)
+	if grown := int64(heap()) - int64(before); grown > 256<<10 {
+		t.Errorf("20,000 lost probes left %d bytes", grown)
+	}
+}
