@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -743,9 +744,9 @@ func TestNoRoomForOne(t *testing.T) {
 func TestRoomOfCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(echoAfter(ms))
-		room := false
+		var room atomic.Bool
 		f.refuse = func(int, Message) error {
-			if !room {
+			if !room.Load() {
 				return ErrNoRoom
 			}
 			return nil
@@ -767,7 +768,7 @@ func TestRoomOfCancelled(t *testing.T) {
 		}()
 		synctest.Wait()
 		c.release(in)
-		room = true
+		room.Store(true)
 		if err := <-done; err != nil || time.Since(start) > 10*ms {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}

@@ -527,7 +527,7 @@ func TestReadLate(t *testing.T) {
 func TestCloseAnyTime(t *testing.T) {
 	netlab.Require(t)
 	files, goroutines := openFiles(t), runtime.NumGoroutine()
-	for range 50 {
+	for range 20 {
 		p, err := New()
 		if err != nil {
 			t.Fatal(err)

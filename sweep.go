@@ -90,14 +90,14 @@ func (s *sweep) run(addrs iter.Seq[netip.Addr]) {
 			default:
 			}
 			select {
-			case list := <-s.results:
-				if !s.deliver(list) {
+			case list, ok := <-s.results:
+				if !ok || !s.deliver(list) {
 					return
 				}
 			default:
-			}
-			if s.ctx.Err() != nil {
-				return
+				if s.ctx.Err() != nil {
+					return
+				}
 			}
 			continue
 		}

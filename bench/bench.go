@@ -1,0 +1,96 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+)
+
+// A bench is one call of the program.
+type bench struct {
+	rows []row
+	runs int // of each contender
+	run  *regexp.Regexp
+	json bool
+	docs string
+}
+
+// do does the rows, prints them, and draws what they hold.
+func (b *bench) do() error {
+	e, err := thisEnvironment()
+	if err != nil {
+		return err
+	}
+	t := table{os.Stdout}
+	if !b.json {
+		t.head(e)
+	}
+	var all []result
+	samples := make(map[string]map[string][]sample)
+	for _, r := range b.rows {
+		if !b.run.MatchString(r.name) {
+			continue
+		}
+		if samples[r.name], err = b.measure(&r); err != nil {
+			return fmt.Errorf("%s: %w", r.name, err)
+		}
+		results := r.results(samples[r.name])
+		if !b.json {
+			t.row(&r, results)
+		}
+		all = append(all, results...)
+	}
+	if b.json {
+		if err := writeJSON(os.Stdout, e, all); err != nil {
+			return err
+		}
+	}
+	if b.docs == "" {
+		return nil
+	}
+	return drawPictures(b.docs, samples)
+}
+
+// measure runs the contenders in turns. It returns the samples of each, which are as many.
+func (b *bench) measure(r *row) (samples map[string][]sample, err error) {
+	if r.around != nil {
+		restore, err := r.around()
+		if err != nil {
+			return nil, err
+		}
+		defer func() {
+			if e := restore(); err == nil {
+				err = e
+			}
+		}()
+	}
+	samples = make(map[string][]sample)
+	for range b.runs {
+		for _, c := range r.contenders {
+			if c.lacks != nil {
+				continue
+			}
+			s, err := c.run()
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", c.name, err)
+			}
+			samples[c.name] = append(samples[c.name], s)
+		}
+	}
+	return samples, nil
+}
+
+// results works the row's figures out of its samples.
+func (r *row) results(samples map[string][]sample) (list []result) {
+	for i := range r.figures {
+		f := &r.figures[i]
+		for _, c := range r.contenders {
+			if f.isFor(c.name) && len(samples[c.name]) > 0 {
+				list = append(list, newResult(r.name, f, c.name, samples[c.name], samples[f.against]))
+			}
+		}
+	}
+	return list
+}
