@@ -40,6 +40,8 @@ type conn struct {
 	done      chan struct{}
 	running   sync.WaitGroup
 
+	retired atomic.Bool // there is another to use instead
+
 	mu     sync.Mutex // guards what follows, for a moment only
 	flight flight
 	closed error         // why, once it is
@@ -125,11 +127,15 @@ func (c *conn) end(cause error) error {
 
 func (c *conn) now() stamp { return stampOf(time.Now(), c.epoch) }
 
-// register lets in take part. Its owner must release it.
-func (c *conn) register(in *inbox) {
+// register lets in take part, unless the conn has been retired, and has ended. The inbox must be released.
+func (c *conn) register(in *inbox) bool {
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.retired.Load() && c.closed != nil {
+		return false
+	}
 	c.flight.register(in)
-	c.mu.Unlock()
+	return true
 }
 
 // release drops what in has in flight. It is told nothing more.
@@ -137,7 +143,28 @@ func (c *conn) release(in *inbox) {
 	c.mu.Lock()
 	c.flight.release(in)
 	c.makeRoom()
+	last := c.retired.Load() && c.flight.deserted()
 	c.mu.Unlock()
+	if last {
+		c.end(net.ErrClosed)
+	}
+}
+
+// retire has the conn end as soon as nobody takes part.
+func (c *conn) retire() {
+	c.mu.Lock()
+	c.retired.Store(true)
+	last := c.flight.deserted()
+	c.mu.Unlock()
+	if last {
+		c.end(net.ErrClosed)
+	}
+}
+
+func (c *conn) ended() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed != nil
 }
 
 // collect moves the outcomes in in to the end of list.

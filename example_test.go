@@ -210,6 +210,22 @@ func ExamplePinger_Counters() {
 	fmt.Println(c.Sent, "sent,", c.Received, "received,", c.LocalDrops, "dropped by this host")
 }
 
+// A host is down, and perhaps only because a firewall on the way has forgotten the socket's identifier.
+func ExamplePinger_Reopen() {
+	p, err := ping.New()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	ctx := context.Background()
+	err = p.Reachable(ctx, "127.0.0.1")
+	if errors.Is(err, ping.ErrTimeout) && p.Reopen() == nil {
+		err = p.Reachable(ctx, "127.0.0.1")
+	}
+	fmt.Println(err)
+}
+
 // A name is resolved at the start of each call. To know the address, or to keep to it, resolve it first.
 func ExamplePinger_Resolve() {
 	names := hosts{"db.example": {netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("2001:db8::7")}}
@@ -670,6 +686,7 @@ func TestExamples(t *testing.T) {
 		},
 		{"Pinger.Reachable", ExamplePinger_Reachable, "up\n"},
 		{"Pinger.Sweep", ExamplePinger_Sweep, "16 are up\n"},
+		{"Pinger.Reopen", ExamplePinger_Reopen, "<nil>\n"},
 		{"Pinger.Counters", ExamplePinger_Counters, "2 sent, 2 received, 0 dropped by this host\n"},
 		{"ErrNotPermitted", ExampleErrNotPermitted, "permitted\n"},
 		{"WithInterval", ExampleWithInterval, "100\n"},

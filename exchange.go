@@ -42,7 +42,11 @@ func (p *Pinger) prepare(ctx context.Context, host string, opts []ProbeOption) (
 		return exchange{}, err
 	}
 	in := p.inboxes.Get().(*inbox)
-	conn.register(in)
+	for !conn.register(in) { // Reopen has come in between
+		if conn, err = p.conn(v6, config.dontFragment, 0); err != nil {
+			return exchange{}, err
+		}
+	}
 	return exchange{
 		pinger: p,
 		conn:   conn,
@@ -76,6 +80,22 @@ func (e *exchange) end() {
 	e.conn.release(e.in)
 	e.in.reset()
 	e.pinger.inboxes.Put(e.in)
+}
+
+// move goes on over the Pinger's present sockets. Nothing is in flight.
+func (e *exchange) move() error {
+	conn, err := e.pinger.conn(e.target.Is6(), e.config.dontFragment, 0)
+	if err != nil {
+		return err
+	}
+	in := newInbox()
+	in.oddities = e.conn.oddities(e.in)
+	if !conn.register(in) {
+		return nil // Reopen has come in between: the next time
+	}
+	e.conn.release(e.in)
+	e.conn, e.in = conn, in
+	return nil
 }
 
 // send sends the probe seq, and looks whether its answer is there already.
@@ -119,7 +139,14 @@ func (e *exchange) run(ctx context.Context, n int, yield func(Reply) bool) error
 			return err
 		}
 		var due <-chan time.Time
-		if more {
+		retired := e.conn.retired.Load()
+		if retired && flying == 0 {
+			if err := e.move(); err != nil {
+				return err
+			}
+			continue
+		}
+		if more && !retired {
 			wait, ok := schedule.wait(time.Now(), flying)
 			if ok && wait <= 0 {
 				if err := e.send(ctx, sent); err != nil {

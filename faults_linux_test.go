@@ -28,7 +28,7 @@ func TestErrorWhileNotWritable(t *testing.T) {
 	ns.Addr(t, "void0", netip.MustParsePrefix("192.0.2.1/24"))
 	eachKind(t, func(t *testing.T, kind Option) {
 		p := newPinger(t, kind)
-		s := p.lines[0].conn.transport.(*socket)
+		s := p.lines[0].Load().conn.transport.(*socket)
 		// What most systems' net.core.wmem_max allows.
 		s.raw.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, 212992) })
 		ctx, cancel := context.WithCancel(t.Context())
@@ -155,7 +155,7 @@ func TestDeadNeighbour(t *testing.T) {
 // What was dropped stays counted when the socket is gone.
 func TestDropsAfterClose(t *testing.T) {
 	p := newPinger(t)
-	c := p.lines[0].conn
+	c := p.lines[0].Load().conn
 	c.transport.(*socket).raw.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4096) })
 	c.in.Lock()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -194,7 +194,7 @@ func TestQuietAndModest(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind Option) {
 		p := newPinger(t, kind)
 		for i := range p.lines {
-			p.lines[i].conn.transport.(*socket).raw.Control(func(fd uintptr) {
+			p.lines[i].Load().conn.transport.(*socket).raw.Control(func(fd uintptr) {
 				for name, option := range map[string]int{"SO_BROADCAST": unix.SO_BROADCAST, "SO_REUSEADDR": unix.SO_REUSEADDR} {
 					if v, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, option); err != nil || v != 0 {
 						t.Errorf("%s is %d, %v", name, v, err)
@@ -210,7 +210,7 @@ func TestRawIdentifiers(t *testing.T) {
 	seen := map[uint16]int{}
 	for range 20 {
 		p := newPinger(t, WithSocket(SocketRaw))
-		seen[p.lines[0].conn.transport.(*socket).id]++
+		seen[p.lines[0].Load().conn.transport.(*socket).id]++
 		p.Close()
 	}
 	if len(seen) < 15 {

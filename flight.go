@@ -2,9 +2,7 @@ package ping
 
 import (
 	"math"
-	"net/netip"
 	"slices"
-	"time"
 )
 
 const (
@@ -73,76 +71,6 @@ type flight struct {
 	dropsAt   int64  // when that was
 }
 
-// An outcome is how a probe ended.
-type outcome struct {
-	tag      int64
-	from     netip.Addr // who sent the ICMP error; else invalid: it was the target, or nobody
-	rtt      int64
-	sent     int64 // wall clock, ns
-	received int64 // wall clock, ns; 0 for none
-	ttl      int
-	size     int
-	clock    Clock
-	err      error
-}
-
-// reply makes a Reply of the outcome of a probe to target.
-func (o *outcome) reply(target netip.Addr) Reply {
-	r := Reply{
-		Seq:   int(o.tag),
-		From:  o.from,
-		RTT:   time.Duration(o.rtt),
-		TTL:   o.ttl,
-		Size:  o.size,
-		Clock: o.clock,
-		Err:   o.err,
-	}
-	if o.sent != 0 {
-		r.Sent = time.Unix(0, o.sent)
-	}
-	if o.received != 0 {
-		r.Received = time.Unix(0, o.received)
-		if !r.From.IsValid() {
-			r.From = target
-		}
-	}
-	return r
-}
-
-// An inbox is where the outcomes of one caller's probes wait for it. It belongs to one flight, and is guarded
-// as that is.
-type inbox struct {
-	wake     chan struct{} // holds a token when outcomes has got longer
-	outcomes []outcome
-	oddities oddities
-	place    int32 // index in flight.inboxes
-	first    int32 // of the probes in flight, -1 for none
-}
-
-// oddities counts answers that settled nothing.
-type oddities struct{ duplicates, late, corrupted, stray int }
-
-func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1), first: -1} }
-
-// reset makes a released inbox as good as new.
-func (in *inbox) reset() {
-	clear(in.outcomes)
-	in.outcomes = in.outcomes[:0]
-	in.oddities = oddities{}
-	select {
-	case <-in.wake:
-	default:
-	}
-}
-
-func (in *inbox) put(o outcome) {
-	in.outcomes = append(in.outcomes, o)
-	select {
-	case in.wake <- struct{}{}:
-	default:
-	}
-}
-
 // An arrival is an answer that passed every check.
 type arrival struct {
 	seq    uint16
@@ -184,6 +112,9 @@ func (f *flight) release(in *inbox) {
 	f.terms[in.place]++
 	f.idle = append(f.idle, in.place)
 }
+
+// deserted reports whether no inbox is registered.
+func (f *flight) deserted() bool { return len(f.idle) == len(f.inboxes) }
 
 // owner is the inbox that asked for the probe, nil if it is no longer interested.
 func (f *flight) owner(s *slot) *inbox {
@@ -379,41 +310,6 @@ func (f *flight) surplus(s *slot, refused bool) {
 			in.oddities.duplicates++
 		}
 	}
-}
-
-// departed notes when a probe left. The key is as keyOf made it.
-func (f *flight) departed(key uint32, wall int64) {
-	seq := uint16(key)
-	if int(seq) >= len(f.slots) {
-		return
-	}
-	s := &f.slots[seq]
-	if keyOf(seq, s.cookie) != key || s.state != sending && s.state != waiting {
-		return
-	}
-	s.departed = wall
-	f.settleUnstamped(func(a *arrival) bool { return a.seq == seq })
-}
-
-// keyOf is the key under which the kernel reports a probe's departure.
-func keyOf(seq uint16, cookie uint64) uint32 { return uint32(seq) | uint32(cookie)<<16 | 1<<31 }
-
-// settleUnstamped settles those answers for which no report of departure need be waited for any more.
-func (f *flight) settleUnstamped(which func(*arrival) bool) {
-	if len(f.unstamped) == 0 {
-		return
-	}
-	f.unstamped = slices.DeleteFunc(f.unstamped, func(a arrival) bool {
-		if !which(&a) {
-			return false
-		}
-		if s := &f.slots[a.seq]; s.state == waiting && s.cookie == a.cookie {
-			f.settle(&a)
-		} else if s.cookie == a.cookie {
-			f.arrive(&a) // a second answer
-		}
-		return true
-	})
 }
 
 func (f *flight) late(in *inbox) {

@@ -1,6 +1,7 @@
 package ping
 
 import (
+	"net"
 	"net/netip"
 	"time"
 )
@@ -54,9 +55,10 @@ func newLane(s *sweep, number int) *lane {
 // run sends to the addresses that it is given, until there are no more and all is settled.
 func (l *lane) run() {
 	for i, c := range l.conns {
-		if l.in[i] != nil {
-			c.register(l.in[i])
+		if l.in[i] != nil && c.register(l.in[i]) {
 			defer c.release(l.in[i])
+		} else if l.in[i] != nil {
+			l.in[i], l.errs[i] = nil, net.ErrClosed // by Reopen, this very moment
 		}
 	}
 	l.timer = time.NewTimer(0)

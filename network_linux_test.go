@@ -231,7 +231,7 @@ func TestAdvice(t *testing.T) {
 			t.Errorf("got %v, %v", s, err)
 		}
 		// Raw sockets are not told (net/ipv4/raw.c, raw_err).
-		if c := p.Counters(); c.Advice != 6 && p.lines[0].conn.transport.(*socket).id == 0 {
+		if c := p.Counters(); c.Advice != 6 && p.lines[0].Load().conn.transport.(*socket).id == 0 {
 			t.Errorf("counters are %+v", c)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,10 +25,12 @@ type Pinger struct {
 	turns   sync.Mutex // guards limiter
 	limiter *limiter   // nil: no limit
 
-	lines [2]line // by family
+	lines [2]atomic.Pointer[line] // by family
 
 	mu     sync.Mutex // guards what follows
 	closed bool
+	old    []*conn           // that Reopen has replaced
+	past   Counters          // of those of them that have ended
 	more   map[lineKey]*conn // opened on first use
 }
 
@@ -72,19 +75,65 @@ func New(opts ...Option) (*Pinger, error) {
 	}
 	if t := config.transport; t != nil {
 		c := newConn(t, config.log)
-		p.lines = [2]line{{conn: c}, {conn: c}}
+		p.lines[0].Store(&line{conn: c})
+		p.lines[1].Store(&line{conn: c})
 		return p, nil
 	}
-	for i := range p.lines {
-		p.lines[i] = p.open(i, false)
-	}
-	if p.lines[0].conn == nil && p.lines[1].conn == nil {
+	four, six := p.open(0, false), p.open(1, false)
+	if four.conn == nil && six.conn == nil {
 		if config.source4.IsValid() || !config.source6.IsValid() {
-			return nil, p.lines[0].err
+			return nil, four.err
 		}
-		return nil, p.lines[1].err
+		return nil, six.err
 	}
+	p.lines[0].Store(&four)
+	p.lines[1].Store(&six)
 	return p, nil
+}
+
+// Reopen replaces the Pinger's sockets by new ones, with other identifiers, for all calls, those that are running too:
+// they go on over the new sockets as soon as what they have in flight is settled. It is a way out where a firewall
+// on the way has lost or spoiled its record of an identifier, so that a host seems down that is not. If a socket
+// cannot be opened anew, the old ones stay. Over a Transport of your own it is errors.ErrUnsupported.
+func (p *Pinger) Reopen() error {
+	if p.config.transport != nil {
+		return fmt.Errorf("ping: Reopen with WithTransport: %w", errors.ErrUnsupported)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return net.ErrClosed
+	}
+	lines := [2]line{p.open(0, false), p.open(1, false)}
+	for i := range lines {
+		if lines[i].conn == nil && p.lines[i].Load().conn != nil {
+			if other := lines[1-i].conn; other != nil {
+				other.close()
+			}
+			return lines[i].err
+		}
+	}
+	p.old = slices.DeleteFunc(p.old, func(c *conn) bool {
+		if !c.ended() {
+			return false
+		}
+		c.close() // its goroutines have, too
+		p.past.add(c.counters())
+		return true
+	})
+	for i := range lines {
+		if c := p.lines[i].Swap(&lines[i]).conn; c != nil {
+			p.old = append(p.old, c)
+		}
+	}
+	for _, c := range p.more {
+		p.old = append(p.old, c)
+	}
+	clear(p.more)
+	for _, c := range p.old {
+		c.retire()
+	}
+	return nil
 }
 
 // open opens a line of one family.
@@ -115,7 +164,8 @@ func (p *Pinger) open(family int, dontFragment bool) line {
 func (p *Pinger) conn(v6, dontFragment bool, lane int) (*conn, error) {
 	i := family(v6)
 	if !dontFragment && lane == 0 || p.config.transport != nil {
-		return p.lines[i].conn, p.lines[i].err
+		l := p.lines[i].Load()
+		return l.conn, l.err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -136,19 +186,19 @@ func (p *Pinger) conn(v6, dontFragment bool, lane int) (*conn, error) {
 	return l.conn, l.err
 }
 
-// conns lists what is open.
+// conns lists what is open. The caller holds p.mu.
 func (p *Pinger) conns() (list []*conn) {
-	for i, l := range p.lines {
-		if l.conn != nil && (i == 0 || l.conn != p.lines[0].conn) {
-			list = append(list, l.conn)
-		}
+	four, six := p.lines[0].Load().conn, p.lines[1].Load().conn
+	if four != nil {
+		list = append(list, four)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	if six != nil && six != four {
+		list = append(list, six)
+	}
 	for _, c := range p.more {
 		list = append(list, c)
 	}
-	return list
+	return append(list, p.old...)
 }
 
 // turn waits for the call's turn to send, where there is a limit.
@@ -181,9 +231,10 @@ func (p *Pinger) reserve(n int) time.Duration {
 func (p *Pinger) Close() error {
 	p.mu.Lock()
 	p.closed = true
+	conns := p.conns()
 	p.mu.Unlock()
 	var errs []error
-	for _, c := range p.conns() {
+	for _, c := range conns {
 		errs = append(errs, c.close())
 	}
 	return errors.Join(errs...)
@@ -191,7 +242,9 @@ func (p *Pinger) Close() error {
 
 // Counters returns what the Pinger has seen since New.
 func (p *Pinger) Counters() Counters {
-	var sum Counters
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	sum := p.past
 	for _, c := range p.conns() {
 		sum.add(c.counters())
 	}

@@ -752,7 +752,7 @@ func TestRoomOfCancelled(t *testing.T) {
 			return nil
 		}
 		p := newFakePinger(t, f)
-		c := p.lines[0].conn
+		c := p.lines[0].Load().conn
 		in := newInbox()
 		c.register(in)
 		for range maxInFlight {

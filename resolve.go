@@ -43,8 +43,7 @@ func (p *Pinger) resolve(ctx context.Context, host, network string) (netip.Addr,
 		if !addr.IsValid() || network == "ip4" && !addr.Is4() || network == "ip6" && !addr.Is6() {
 			continue
 		}
-		l := p.lines[family(addr.Is6())]
-		e := l.err
+		e := p.lines[family(addr.Is6())].Load().err
 		if e == nil {
 			e = p.check(addr)
 		}

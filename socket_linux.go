@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -156,91 +155,6 @@ func (s *socket) setUp(raw bool, config socketConfig, filter func([]bpf.RawInstr
 	s.receive.init(batchSize)
 	s.waiting = s.poll
 	return err
-}
-
-// ownReplies is the program that lets echo replies with our identifier pass, and nothing else: IPv4 raw sockets
-// see the IP header too.
-func ownReplies(v6 bool, id uint16) ([]bpf.RawInstruction, error) {
-	reply, load := uint32(icmpEchoReply), []bpf.Instruction{
-		bpf.LoadMemShift{Off: 0}, // X = length of the IP header
-		bpf.LoadIndirect{Off: 0, Size: 1},
-		bpf.LoadIndirect{Off: 4, Size: 2},
-	}
-	if v6 {
-		reply, load = icmp6EchoReply, []bpf.Instruction{
-			bpf.LoadConstant{Dst: bpf.RegX, Val: 0},
-			bpf.LoadAbsolute{Off: 0, Size: 1},
-			bpf.LoadAbsolute{Off: 4, Size: 2},
-		}
-	}
-	return bpf.Assemble([]bpf.Instruction{
-		load[0],
-		load[1],
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: reply, SkipTrue: 3},
-		load[2],
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(id), SkipTrue: 1},
-		bpf.RetConstant{Val: 1 << 18},
-		bpf.RetConstant{Val: 0},
-	})
-}
-
-// setOptions sets the socket options.
-func setOptions(fd int, v6 bool, config socketConfig) error {
-	set := func(level, option, value int, name string) error {
-		if err := unix.SetsockoptInt(fd, level, option, value); err != nil {
-			return fmt.Errorf("%s: %w", name, os.NewSyscallError("setsockopt", err))
-		}
-		return nil
-	}
-	// Ping sockets are born with SO_REUSEADDR (net/ipv4/af_inet.c, INET_PROTOSW_REUSE), and while it is set
-	// any process may bind our identifier, and gets our replies.
-	err := set(unix.SOL_SOCKET, unix.SO_REUSEADDR, 0, "SO_REUSEADDR")
-	// Package net sets this on raw sockets.
-	err = errors.Join(err, set(unix.SOL_SOCKET, unix.SO_BROADCAST, 0, "SO_BROADCAST"))
-	// The kernel cuts these down to net.core.rmem_max and wmem_max. What waits for a neighbour that does not
-	// answer takes room to send from all the others.
-	err = errors.Join(err,
-		set(unix.SOL_SOCKET, unix.SO_RCVBUF, 1<<28, "SO_RCVBUF"),
-		set(unix.SOL_SOCKET, unix.SO_SNDBUF, 1<<28, "SO_SNDBUF"))
-	err = errors.Join(err, set(unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1, "SO_TIMESTAMPNS"))
-	discover := unix.IP_PMTUDISC_DONT
-	if config.dontFragment {
-		discover = unix.IP_PMTUDISC_PROBE // IPV6_PMTUDISC_DONT and _PROBE have the same values
-	}
-	if v6 {
-		err = errors.Join(err,
-			set(unix.IPPROTO_IPV6, unix.IPV6_RECVERR, 1, "IPV6_RECVERR"),
-			set(unix.IPPROTO_IPV6, unix.IPV6_RECVHOPLIMIT, 1, "IPV6_RECVHOPLIMIT"),
-			set(unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, discover, "IPV6_MTU_DISCOVER"))
-	} else {
-		err = errors.Join(err,
-			set(unix.IPPROTO_IP, unix.IP_RECVERR, 1, "IP_RECVERR"),
-			set(unix.IPPROTO_IP, unix.IP_RECVTTL, 1, "IP_RECVTTL"),
-			set(unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, discover, "IP_MTU_DISCOVER"))
-	}
-	if config.device != "" {
-		if e := unix.BindToDevice(fd, config.device); e != nil {
-			err = errors.Join(err, fmt.Errorf("WithInterface(%q): %w", config.device, os.NewSyscallError("setsockopt", e)))
-		}
-	}
-	if config.hasMark {
-		if e := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(int32(uint32(config.mark)))); e != nil {
-			err = errors.Join(err, fmt.Errorf("WithMark(%d) needs CAP_NET_ADMIN or CAP_NET_RAW: %w", config.mark, os.NewSyscallError("setsockopt", e)))
-		}
-	}
-	return err
-}
-
-// canKeyDepartures reports whether the kernel knows SCM_TS_OPT_ID, as it does since Linux 6.13. Nothing but the
-// version tells before a message is sent.
-func canKeyDepartures() bool {
-	var name unix.Utsname
-	var major, minor int
-	if err := unix.Uname(&name); err != nil {
-		return false
-	}
-	n, _ := fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &major, &minor)
-	return n == 2 && (major > 6 || major == 6 && minor >= 13)
 }
 
 // stampsDepartures implements wireStamper.
@@ -467,31 +381,4 @@ func (s *socket) ours(m *Message, quoted bool) bool {
 	}
 	// The filter does not know the errors, and what came before it was set.
 	return len(m.Data) >= headerLen && binary.BigEndian.Uint16(m.Data[4:]) == s.id
-}
-
-// notPermitted says what is in the way of an ICMP socket, and the command that mends it.
-func notPermitted(kind SocketKind, cause error) error {
-	const sysctl = "net.ipv4.ping_group_range"
-	value := "unknown"
-	if b, err := os.ReadFile("/proc/sys/net/ipv4/ping_group_range"); err == nil {
-		var low, high uint32
-		if _, err := fmt.Sscan(string(b), &low, &high); err == nil {
-			value = fmt.Sprintf(`"%d %d"`, low, high)
-		}
-	}
-	groups, _ := os.Getgroups()
-	groups = append(groups, os.Getegid())
-	slices.Sort(groups)
-	const everyone = sysctl + `="0 2147483647"`
-	text := fmt.Sprintf("%s is %s, which has none of this process's groups %v: as root, run sysctl -w %s; "+
-		"with Docker, docker run --sysctl %s; with Kubernetes, name it in the pod's securityContext.sysctls",
-		sysctl, value, slices.Compact(groups), everyone, everyone)
-	const capability = "the program CAP_NET_RAW: setcap cap_net_raw+ep PROGRAM, or AmbientCapabilities=CAP_NET_RAW in a systemd unit"
-	switch kind {
-	case SocketAuto:
-		text += "; or give " + capability
-	case SocketRaw:
-		text = "raw sockets need CAP_NET_RAW: give " + capability
-	}
-	return fmt.Errorf("ping: %w; %s (%w)", ErrNotPermitted, text, cause)
 }

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -198,7 +199,7 @@ func TestSweepLoopback(t *testing.T) {
 // What this host's own buffer dropped is told apart from what the network lost.
 func TestLocalDrops(t *testing.T) {
 	p := newPinger(t)
-	c := p.lines[0].conn
+	c := p.lines[0].Load().conn
 	s := c.transport.(*socket)
 	// Behind the Pinger's back, or else it would not let it come to that.
 	s.raw.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4096) })
@@ -232,7 +233,7 @@ func TestLocalDrops(t *testing.T) {
 // A Pinger that knows how small its buffer is does not let it overflow.
 func TestSmallBuffer(t *testing.T) {
 	p := newPinger(t)
-	c := p.lines[0].conn
+	c := p.lines[0].Load().conn
 	s := c.transport.(*socket)
 	s.raw.Control(func(fd uintptr) {
 		unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4096)
@@ -286,7 +287,7 @@ func TestUnprivileged(t *testing.T) {
 func TestIdentifierIsOurs(t *testing.T) {
 	p := newPinger(t, WithSocket(SocketDatagram))
 	for i, domain := range []int{unix.AF_INET, unix.AF_INET6} {
-		s := p.lines[i].conn.transport.(*socket)
+		s := p.lines[i].Load().conn.transport.(*socket)
 		s.raw.Control(func(fd uintptr) {
 			name, err := unix.Getsockname(int(fd))
 			if err != nil {
@@ -412,7 +413,7 @@ func TestCancelled(t *testing.T) {
 		}
 	}
 	awaitGoroutines(t, goroutines)
-	c := p.lines[0].conn
+	c := p.lines[0].Load().conn
 	await(t, "no probe in flight", func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -506,7 +507,7 @@ func TestWithoutIPv6(t *testing.T) {
 // What the kernel received before a deadline is not lost, however late the program reads it.
 func TestReadLate(t *testing.T) {
 	p := newPinger(t)
-	c := p.lines[0].conn
+	c := p.lines[0].Load().conn
 	c.in.Lock()
 	done := make(chan error)
 	go func() {
@@ -521,6 +522,70 @@ func TestReadLate(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+}
+
+// Reopen gives the Pinger another identifier, and no call notices.
+func TestReopen(t *testing.T) {
+	eachKind(t, func(t *testing.T, kind Option) {
+		p := newPinger(t, kind)
+		files, goroutines := openFiles(t), runtime.NumGoroutine()
+		id := func() (id int) {
+			s := p.lines[0].Load().conn.transport.(*socket)
+			if s.id != 0 {
+				return int(s.id)
+			}
+			s.raw.Control(func(fd uintptr) {
+				name, err := unix.Getsockname(int(fd))
+				if err != nil {
+					t.Fatal(err)
+				}
+				id = name.(*unix.SockaddrInet4).Port
+			})
+			return id
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		var seen atomic.Int64
+		for i := range 8 {
+			wg.Go(func() {
+				for r, err := range p.Stream(ctx, []string{"127.0.0.1", "::1"}[i%2], WithInterval(ms), WithDontFragment(i%4 == 3)) {
+					if err != nil && !errors.Is(err, context.Canceled) || r.Err != nil {
+						t.Errorf("%+v, %v", r, err)
+					}
+					seen.Add(1)
+				}
+			})
+		}
+		for range 5 {
+			before, n := id(), seen.Load()
+			if err := p.Reopen(); err != nil {
+				t.Fatal(err)
+			}
+			if id() == before {
+				t.Errorf("still identifier %d", before)
+			}
+			if _, err := p.Ping(t.Context(), "127.0.0.1"); err != nil {
+				t.Error(err)
+			}
+			await(t, "the streams go on", func() bool { return seen.Load() > n+50 })
+		}
+		cancel()
+		wg.Wait()
+		if c := p.Counters(); c.Lost+c.SendErrors+c.InFlight != 0 || c.Received < 250 {
+			t.Errorf("counters are %+v", c)
+		}
+		if err := p.Reopen(); err != nil { // which leaves one socket a family again
+			t.Fatal(err)
+		}
+		awaitGoroutines(t, goroutines)
+		if n := openFiles(t); n != files {
+			t.Errorf("%d open files, %d before", n, files)
+		}
+		p.Close()
+		if err := p.Reopen(); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("after Close: %v", err)
+		}
+	})
 }
 
 // Close unblocks every call, and leaves neither goroutine nor descriptor, in whatever state it meets them.
@@ -594,7 +659,7 @@ func TestReceiveBuffer(t *testing.T) {
 	}
 	var most int
 	fmt.Sscan(string(b), &most)
-	if s := p.lines[0].conn.transport.(*socket); s.buffer != 2*most {
+	if s := p.lines[0].Load().conn.transport.(*socket); s.buffer != 2*most {
 		t.Errorf("it holds %d bytes, want %d", s.buffer, 2*most)
 	}
 }
@@ -602,7 +667,7 @@ func TestReceiveBuffer(t *testing.T) {
 // Every message of the kernel's is read whole, whatever lies in the queue before it.
 func TestMixedBatch(t *testing.T) {
 	p := newPinger(t)
-	c := p.lines[0].conn
+	c := p.lines[0].Load().conn
 	if _, err := p.Ping(t.Context(), "127.0.0.1", WithSize(60000)); err != nil {
 		t.Fatal(err)
 	}

@@ -124,7 +124,7 @@ func (s *sweep) start() {
 	}
 	l := newLane(s, s.started)
 	for i := range l.conns {
-		if s.started > 0 && l.conns[i] == nil && s.pinger.lines[i].conn != nil {
+		if s.started > 0 && l.conns[i] == nil && s.pinger.lines[i].Load().conn != nil {
 			s.started = maxLanes
 			return
 		}

@@ -1,0 +1,38 @@
+package ping
+
+import "slices"
+
+// departed notes when a probe left. The key is as keyOf made it.
+func (f *flight) departed(key uint32, wall int64) {
+	seq := uint16(key)
+	if int(seq) >= len(f.slots) {
+		return
+	}
+	s := &f.slots[seq]
+	if keyOf(seq, s.cookie) != key || s.state != sending && s.state != waiting {
+		return
+	}
+	s.departed = wall
+	f.settleUnstamped(func(a *arrival) bool { return a.seq == seq })
+}
+
+// keyOf is the key under which the kernel reports a probe's departure.
+func keyOf(seq uint16, cookie uint64) uint32 { return uint32(seq) | uint32(cookie)<<16 | 1<<31 }
+
+// settleUnstamped settles those answers for which no report of departure need be waited for any more.
+func (f *flight) settleUnstamped(which func(*arrival) bool) {
+	if len(f.unstamped) == 0 {
+		return
+	}
+	f.unstamped = slices.DeleteFunc(f.unstamped, func(a arrival) bool {
+		if !which(&a) {
+			return false
+		}
+		if s := &f.slots[a.seq]; s.state == waiting && s.cookie == a.cookie {
+			f.settle(&a)
+		} else if s.cookie == a.cookie {
+			f.arrive(&a) // a second answer
+		}
+		return true
+	})
+}

@@ -1,0 +1,76 @@
+package ping
+
+import (
+	"net/netip"
+	"time"
+)
+
+// An outcome is how a probe ended.
+type outcome struct {
+	tag      int64
+	from     netip.Addr // who sent the ICMP error; else invalid: it was the target, or nobody
+	rtt      int64
+	sent     int64 // wall clock, ns
+	received int64 // wall clock, ns; 0 for none
+	ttl      int
+	size     int
+	clock    Clock
+	err      error
+}
+
+// reply makes a Reply of the outcome of a probe to target.
+func (o *outcome) reply(target netip.Addr) Reply {
+	r := Reply{
+		Seq:   int(o.tag),
+		From:  o.from,
+		RTT:   time.Duration(o.rtt),
+		TTL:   o.ttl,
+		Size:  o.size,
+		Clock: o.clock,
+		Err:   o.err,
+	}
+	if o.sent != 0 {
+		r.Sent = time.Unix(0, o.sent)
+	}
+	if o.received != 0 {
+		r.Received = time.Unix(0, o.received)
+		if !r.From.IsValid() {
+			r.From = target
+		}
+	}
+	return r
+}
+
+// An inbox is where the outcomes of one caller's probes wait for it. It belongs to one flight, and is guarded
+// as that is.
+type inbox struct {
+	wake     chan struct{} // holds a token when outcomes has got longer
+	outcomes []outcome
+	oddities oddities
+	place    int32 // index in flight.inboxes
+	first    int32 // of the probes in flight, -1 for none
+}
+
+// oddities counts answers that settled nothing.
+type oddities struct{ duplicates, late, corrupted, stray int }
+
+func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1), first: -1} }
+
+// reset makes a released inbox as good as new.
+func (in *inbox) reset() {
+	clear(in.outcomes)
+	in.outcomes = in.outcomes[:0]
+	in.oddities = oddities{}
+	select {
+	case <-in.wake:
+	default:
+	}
+}
+
+func (in *inbox) put(o outcome) {
+	in.outcomes = append(in.outcomes, o)
+	select {
+	case in.wake <- struct{}{}:
+	default:
+	}
+}
