@@ -439,6 +439,30 @@ func TestRouter(t *testing.T) {
 	})
 }
 
+// WithInterface has packets leave and arrive at that interface, whatever the routes prefer.
+func TestInterface(t *testing.T) {
+	ns := netlab.Self(t)
+	var responders [2]*netlab.Responder
+	for i := range responders {
+		responders[i] = netlab.NewResponder(t, ns, netlab.ResponderConfig{
+			Device: fmt.Sprintf("if%d", i),
+			Addrs:  []netip.Prefix{netip.MustParsePrefix(fmt.Sprintf("198.51.100.%d/24", 10+i))},
+		})
+	}
+	eachKind(t, func(t *testing.T, kind Option) {
+		for i, want := range responders {
+			want.Reset()
+			p := newPinger(t, kind, WithInterface(fmt.Sprintf("if%d", i)))
+			if _, err := p.Ping(t.Context(), far4); err != nil {
+				t.Errorf("if%d: %v", i, err)
+			}
+			if got := want.Records(); len(got) != 1 || got[0].Src.String() != fmt.Sprintf("198.51.100.%d", 10+i) {
+				t.Errorf("if%d saw %d requests", i, len(got))
+			}
+		}
+	})
+}
+
 // A neighbour that does not answer for its address is reported by this host itself, after some seconds.
 func TestNoNeighbour(t *testing.T) {
 	if testing.Short() {
