@@ -14,7 +14,8 @@ import (
 	"github.com/icmpsock/ping/internal/netlab"
 )
 
-// BenchmarkBareLoop is the least a Go program can do: send, receive, send again, over the same kind of socket.
+// BenchmarkBareLoop is the least a Go program can do: send, receive with the same control messages, send again, over
+// the same kind of socket with the same options.
 func BenchmarkBareLoop(b *testing.B) {
 	netlab.Require(b)
 	c, err := icmp.ListenPacket("udp4", "0.0.0.0")
@@ -23,18 +24,27 @@ func BenchmarkBareLoop(b *testing.B) {
 	}
 	defer c.Close()
 	conn := c.IPv4PacketConn().PacketConn.(*net.UDPConn)
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		b.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) { err = setOptions(int(fd), false, socketConfig{}) })
+	if err != nil {
+		b.Fatal(err)
+	}
 	request, err := (&icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{Data: make([]byte, 56)}}).Marshal(nil)
 	if err != nil {
 		b.Fatal(err)
 	}
 	to := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), 0)
 	var reply [2048]byte
+	var control [controlRoom]byte
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, _, err := conn.WriteMsgUDPAddrPort(request, nil, to); err != nil {
 			b.Fatal(err)
 		}
-		if _, _, _, _, err := conn.ReadMsgUDPAddrPort(reply[:], nil); err != nil {
+		if _, _, _, _, err := conn.ReadMsgUDPAddrPort(reply[:], control[:]); err != nil {
 			b.Fatal(err)
 		}
 	}

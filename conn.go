@@ -40,7 +40,10 @@ type conn struct {
 	done      chan struct{}
 	running   sync.WaitGroup
 
-	retired atomic.Bool // there is another to use instead
+	retired   atomic.Bool   // there is another to use instead
+	listening atomic.Bool   // the receiving goroutine is not at rest
+	rouse     chan struct{} // ends its rest
+	lastRead  atomic.Int64  // when messages were last settled, on the monotonic clock
 
 	mu     sync.Mutex // guards what follows, for a moment only
 	flight flight
@@ -76,6 +79,7 @@ func newConn(t Transport, log *slog.Logger) *conn {
 		log:       log,
 		epoch:     time.Now(),
 		done:      make(chan struct{}),
+		rouse:     make(chan struct{}, 1),
 		armed:     math.MaxInt64,
 		timer:     time.NewTimer(math.MaxInt64),
 	}
@@ -97,6 +101,7 @@ func newConn(t Transport, log *slog.Logger) *conn {
 	c.in.messages = make([]Message, batchSize)
 	c.out.batch = make([]request, batchSize)
 	c.out.messages = make([]Message, batchSize)
+	c.listening.Store(true)
 	c.running.Go(c.receive)
 	c.running.Go(c.keepTime)
 	return c
@@ -233,9 +238,13 @@ func (c *conn) receive() {
 		var err error
 		if c.poller != nil {
 			if err = c.poller.wait(); err == nil {
+				var some bool
 				c.in.Lock()
-				err = c.poll(false, receiveBatches, 0)
+				some, err = c.poll(c.in.messages, false, receiveBatches, 0)
 				c.in.Unlock()
+				if !some {
+					c.rest()
+				}
 			}
 		} else {
 			err = c.receiveOnce()
@@ -251,9 +260,33 @@ func (c *conn) receive() {
 	}
 }
 
+// rest is for when callers read their answers themselves, so that to be woken for each would be a waste: where nothing
+// is in flight, it waits until listen is called.
+func (c *conn) rest() {
+	c.mu.Lock()
+	idle := c.flight.count == 0
+	if idle {
+		c.listening.Store(false)
+	}
+	c.mu.Unlock()
+	if idle {
+		select {
+		case <-c.rouse:
+		case <-c.done:
+		}
+	}
+}
+
+// listen sees to it that what comes is read. A caller that waits for an answer calls it first.
+func (c *conn) listen() {
+	if !c.listening.Load() && c.listening.CompareAndSwap(false, true) {
+		c.rouse <- struct{}{}
+	}
+}
+
 // receiveOnce waits for messages and settles them. Nobody else reads a transport that cannot be polled.
 func (c *conn) receiveOnce() error {
-	c.makeBuffers()
+	c.makeBuffers(c.in.messages)
 	n, err := c.transport.Receive(c.in.messages)
 	c.in.Lock()
 	c.settle(c.in.messages[:n])
@@ -262,15 +295,17 @@ func (c *conn) receiveOnce() error {
 }
 
 // poll settles what is there to be read, with all ICMP errors if asked to, but no more than so many batches, and if
-// until is not 0 no more than until it meets a message that came after that, on the wall clock. The caller holds c.in.
-func (c *conn) poll(all bool, batches int, until int64) error {
+// until is not 0 no more than until it meets a message that came after that, on the wall clock. It reports whether
+// there was any. A batch is what messages, the first of c.in's, have room for. The caller holds c.in.
+func (c *conn) poll(messages []Message, all bool, batches int, until int64) (some bool, err error) {
 	for range batches {
-		c.makeBuffers()
-		n, more, err := c.poller.tryReceive(c.in.messages, all)
-		newest, unstamped := c.settle(c.in.messages[:n])
+		c.makeBuffers(messages)
+		n, more, err := c.poller.tryReceive(messages, all)
+		newest, unstamped := c.settle(messages[:n])
+		some = some || n > 0
 		switch {
 		case err == nil && until != 0 && newest > until:
-			return nil
+			return some, nil
 		case err == nil && (more || unstamped && n > 0):
 			continue
 		}
@@ -282,29 +317,39 @@ func (c *conn) poll(all bool, batches int, until int64) error {
 			c.makeRoom()
 			c.mu.Unlock()
 		}
-		return err
+		return some, err
 	}
-	return nil
+	return some, nil
 }
 
 // glance settles what is there to be read, unless another goroutine is at it. A host on this machine has
 // answered before the system call that sends returns, and its answer need not go through another goroutine.
 func (c *conn) glance() {
 	if c.poller != nil && c.in.TryLock() {
-		c.poll(false, glanceBatches, 0) // an error comes to receive as well
+		c.poll(c.in.messages, false, glanceBatches, 0) // an error comes to receive as well
+		c.in.Unlock()
+	}
+}
+
+// glanceForOne is glance of a caller that has sent one message, and looks for one: if another comes first, it has to wait.
+func (c *conn) glanceForOne() {
+	if c.wire {
+		c.glance()
+	} else if c.poller != nil && c.in.TryLock() {
+		c.poll(c.in.messages[:1], false, 1, 0)
 		c.in.Unlock()
 	}
 }
 
 // makeBuffers gives each message room for the longest reply that may come.
-func (c *conn) makeBuffers() {
+func (c *conn) makeBuffers(messages []Message) {
 	size := int(c.largest.Load())
 	if size > c.in.size {
 		c.in.size = size
 		c.in.buffer = make([]byte, size*len(c.in.messages))
 	}
-	for i := range c.in.messages {
-		c.in.messages[i] = Message{Data: c.in.buffer[i*c.in.size : (i+1)*c.in.size : (i+1)*c.in.size]}
+	for i := range messages {
+		messages[i] = Message{Data: c.in.buffer[i*c.in.size : (i+1)*c.in.size : (i+1)*c.in.size]}
 	}
 }
 
@@ -315,6 +360,7 @@ func (c *conn) settle(messages []Message) (newest int64, unstamped bool) {
 		return 0, false
 	}
 	read := c.now()
+	c.lastRead.Store(read.mono)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := range messages {
@@ -345,7 +391,7 @@ func (c *conn) tick() {
 	now := c.now()
 	c.in.Lock()
 	if c.poller != nil {
-		c.poll(true, tickBatches, now.wall)
+		c.poll(c.in.messages, true, tickBatches, now.wall)
 	}
 	c.in.Unlock()
 	c.mu.Lock()

@@ -107,7 +107,7 @@ func (e *exchange) send(ctx context.Context, seq int) error {
 	if err := e.conn.launch(ctx, e.in, e.ask); err != nil {
 		return err
 	}
-	e.conn.glance()
+	e.conn.glanceForOne()
 	return nil
 }
 
@@ -161,6 +161,9 @@ func (e *exchange) run(ctx context.Context, n int, yield func(Reply) bool) error
 				timer.Reset(wait)
 				due = timer.C
 			}
+		}
+		if flying > 0 {
+			e.conn.listen()
 		}
 		select {
 		case <-e.in.wake:

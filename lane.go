@@ -100,6 +100,11 @@ func (l *lane) wait(waiting bool, room [2]<-chan struct{}) {
 	} else if !l.ended {
 		jobs = l.sweep.jobs
 	}
+	for i, in := range l.in {
+		if in != nil {
+			l.conns[i].listen()
+		}
+	}
 	wake := l.wake()
 	select {
 	case job, ok := <-jobs:

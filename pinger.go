@@ -246,6 +246,7 @@ func (p *Pinger) Counters() Counters {
 	defer p.mu.Unlock()
 	sum := p.past
 	for _, c := range p.conns() {
+		c.glance()
 		sum.add(c.counters())
 	}
 	return sum
@@ -276,6 +277,7 @@ func (p *Pinger) ping(ctx context.Context, host string, opts []ProbeOption) (Rep
 			r := o.reply(e.target)
 			return r, r.Err
 		}
+		e.conn.listen()
 		select {
 		case <-e.in.wake:
 		case <-ctx.Done():

@@ -45,6 +45,7 @@ func (c *conn) launch(ctx context.Context, in *inbox, r request) error {
 		if n == 1 || err != nil {
 			return err
 		}
+		c.listen()
 		select {
 		case <-room:
 		case <-ctx.Done():
@@ -79,6 +80,7 @@ func (c *conn) tryLaunch(in *inbox, requests []request) (n int, room <-chan stru
 	if n == 0 {
 		return 0, room, nil
 	}
+	c.clearUp()
 
 	c.out.Lock()
 	c.out.queue = append(c.out.queue, requests[:n]...)
@@ -90,6 +92,16 @@ func (c *conn) tryLaunch(in *inbox, requests []request) (n int, room <-chan stru
 	}
 	return n, room, nil
 }
+
+// clearUp makes room in the receive buffer, where strays may have come while nobody was listening.
+func (c *conn) clearUp() {
+	if !c.listening.Load() && int64(time.Since(c.epoch))-c.lastRead.Load() > int64(restful) {
+		c.glance()
+	}
+}
+
+// restful is for how long what may come while nobody is listening will not fill the receive buffer.
+const restful = 10 * time.Millisecond
 
 // expect sees to it that a message of the given size is received whole: whoever reads now has its buffers already.
 func (c *conn) expect(size int64) {

@@ -42,6 +42,7 @@ type socket struct {
 		total uint64
 	}
 	waiting func(fd uintptr) bool
+	parked  bool        // wait has not found anything at first
 	errors  atomic.Bool // the error queue may hold something
 	wire    bool        // the error queue holds reports of departures too
 }
@@ -261,6 +262,7 @@ func (s *socket) Receive(messages []Message) (int, error) {
 
 // wait implements poller.
 func (s *socket) wait() error {
+	s.parked = false
 	if s.raw.Read(s.waiting) == nil {
 		return nil
 	}
@@ -276,7 +278,12 @@ func (s *socket) wait() error {
 func (s *socket) await(fd uintptr) { s.pollFor(fd, 10*time.Millisecond) }
 
 // poll reports whether there is anything to read, in the queue of messages or in that of errors.
-func (s *socket) poll(fd uintptr) bool { return s.pollFor(fd, 0) }
+// The second time it is called for one wait, something has come, though it may have been read by now.
+func (s *socket) poll(fd uintptr) bool {
+	woken := s.parked
+	s.parked = true
+	return s.pollFor(fd, 0) || woken
+}
 
 func (s *socket) pollFor(fd uintptr, wait time.Duration) bool {
 	p := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLERR}}

@@ -66,7 +66,7 @@ var ErrNoRoom = errors.New("ping: no room to send")
 // A poller is a Transport that can be read without waiting, so that a caller may look for its own answer,
 // and everything that came before a deadline can be read before a probe is called lost.
 type poller interface {
-	// wait returns when there may be something to receive; net.ErrClosed after Close.
+	// wait returns when something has come, which may have been read by then; net.ErrClosed after Close.
 	wait() error
 	// tryReceive is Receive that does not wait, and says whether there may be more to read. It may run
 	// together with wait. It may leave ICMP errors for after the next wait, unless all is set.
