@@ -60,7 +60,7 @@ func openSocket(v6 bool, config socketConfig) (Transport, error) {
 	var denied error
 	if config.kind != SocketRaw {
 		s, err := listen(v6, false, config)
-		if !errors.Is(err, errRefused) {
+		if !errors.As(err, &refusedError{}) {
 			return s.orNil(), err
 		}
 		if config.kind == SocketDatagram {
@@ -69,7 +69,7 @@ func openSocket(v6 bool, config socketConfig) (Transport, error) {
 		denied = err
 	}
 	s, err := listen(v6, true, config)
-	if errors.Is(err, errRefused) {
+	if errors.As(err, &refusedError{}) {
 		if denied != nil {
 			err = fmt.Errorf("%w; %w", denied, err)
 		}
@@ -78,8 +78,10 @@ func openSocket(v6 bool, config socketConfig) (Transport, error) {
 	return s.orNil(), err
 }
 
-// errRefused says that the kernel would not open the socket, as opposed to setting an option of it.
-var errRefused = fmt.Errorf("socket refused: %w", fs.ErrPermission)
+// A refusedError is why the kernel would not open the socket, as opposed to setting an option of it.
+type refusedError struct{ error }
+
+func (e refusedError) Unwrap() error { return e.error }
 
 // orNil keeps a nil *socket from becoming a Transport that is not nil.
 func (s *socket) orNil() Transport {
@@ -105,7 +107,7 @@ func listen(v6, raw bool, config socketConfig) (*socket, error) {
 	c, err := icmp.ListenPacket(network, address)
 	if err != nil {
 		if errors.Is(err, fs.ErrPermission) {
-			err = fmt.Errorf("%w (%w)", errRefused, err)
+			err = refusedError{err}
 		}
 		return nil, err
 	}
