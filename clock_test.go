@@ -2,6 +2,7 @@ package ping
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -77,4 +78,29 @@ func TestWireRoundTrip(t *testing.T) {
 			t.Errorf("%s: got %v, %v, want %v, %v", c.name, time.Duration(rtt), ok, time.Duration(c.rtt), c.ok)
 		}
 	}
+}
+
+// A thread that loses its processor while it reads the clocks is not taken for a clock that was set.
+func TestSteady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newFakePinger(t, newFake(nil))
+		c := p.lines[0].Load().conn
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		true1 := c.steady(c.now())
+		torn := true1.add(int64(10 * ms))
+		torn.mono += int64(5 * ms)
+		if got := c.steady(torn); got.mono != torn.mono || got.wall-got.mono != true1.wall-true1.mono {
+			t.Errorf("torn: %+v became %+v", torn, got)
+		}
+		near := true1.add(int64(20 * ms))
+		near.wall += int64(ms / 2)
+		if got := c.steady(near); got != near {
+			t.Errorf("slewed: %+v became %+v", near, got)
+		}
+		c.offset += int64(time.Hour) // as if the clock had been set since
+		if got := c.steady(true1); got != true1 {
+			t.Errorf("after a step: %+v became %+v", true1, got)
+		}
+	})
 }

@@ -48,6 +48,7 @@ type conn struct {
 	mu     sync.Mutex // guards what follows, for a moment only
 	flight flight
 	closed error         // why, once it is
+	offset int64         // of the wall clock from the monotonic one, as last seen
 	armed  int64         // when the timer fires, on the monotonic clock
 	room   chan struct{} // closed when the table is full no more; nil while nobody waits for that
 	timer  *time.Timer
@@ -131,6 +132,27 @@ func (c *conn) end(cause error) error {
 }
 
 func (c *conn) now() stamp { return stampOf(time.Now(), c.epoch) }
+
+// steady is a reading of the clocks, put right if the thread lost its processor between the wall clock's and the
+// monotonic one's, which would look as if the wall clock had been set. The caller holds c.mu.
+func (c *conn) steady(s stamp) stamp {
+	apart := func(a, b int64) bool { return a-b > stepTolerance || b-a > stepTolerance }
+	if offset := s.wall - s.mono; !apart(offset, c.offset) {
+		c.offset = offset
+		return s
+	}
+	// Two readings in a row that agree are right, and tell whether the clock has been set.
+	last := c.now()
+	for range 10 {
+		next := c.now()
+		agree := !apart(next.wall-next.mono, last.wall-last.mono)
+		if last = next; agree {
+			break
+		}
+	}
+	c.offset = last.wall - last.mono
+	return stamp{wall: s.mono + c.offset, mono: s.mono}
+}
 
 // register lets in take part, unless the conn has been retired, and has ended. The inbox must be released.
 func (c *conn) register(in *inbox) bool {
@@ -363,6 +385,7 @@ func (c *conn) settle(messages []Message) (newest int64, unstamped bool) {
 	c.lastRead.Store(read.mono)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	read = c.steady(read)
 	for i := range messages {
 		c.flight.accept(&messages[i], read)
 		newest = max(newest, messages[i].Time.UnixNano())

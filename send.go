@@ -274,7 +274,7 @@ func (c *conn) depart(batch []request, messages []Message, before time.Time) {
 	if !messages[0].Time.IsZero() {
 		before = messages[0].Time
 	}
-	at := stampOf(before, c.epoch)
+	at := c.steady(stampOf(before, c.epoch))
 	for i := range batch {
 		lag := time.Duration(0)
 		if !messages[i].Time.IsZero() {
