@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"syscall"
 	"unsafe"
 
@@ -30,11 +31,7 @@ func bareSocket() (*net.UDPConn, error) {
 		return nil, err
 	}
 	conn := c.IPv4PacketConn().PacketConn.(*net.UDPConn)
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	cerr := raw.Control(func(fd uintptr) {
+	err = control(conn, func(fd uintptr) (err error) {
 		for _, o := range []struct{ level, option, value int }{
 			{unix.SOL_SOCKET, unix.SO_REUSEADDR, 0},
 			{unix.SOL_SOCKET, unix.SO_RCVBUF, 1 << 28},
@@ -46,12 +43,26 @@ func bareSocket() (*net.UDPConn, error) {
 		} {
 			err = errors.Join(err, os.NewSyscallError("setsockopt", unix.SetsockoptInt(int(fd), o.level, o.option, o.value)))
 		}
+		return err
 	})
-	if err = errors.Join(cerr, err); err != nil {
+	if err != nil {
 		conn.Close()
 		return nil, err
 	}
 	return conn, nil
+}
+
+// control calls fn with the connection's descriptor.
+func control(conn *net.UDPConn, fn func(fd uintptr) error) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failure error
+	if err := raw.Control(func(fd uintptr) { failure = fn(fd) }); err != nil {
+		return err
+	}
+	return failure
 }
 
 // echoRequest is a message as long as the library's.
@@ -116,29 +127,34 @@ func (v *vector) receive(fd uintptr, count int) (int, error) {
 	return v.call(unix.SYS_RECVMMSG, fd, 0, count)
 }
 
-// bareSweep sends an echo request to each target and counts what comes back.
+// bareSweep sends an echo request to each target and counts what comes back, over as many sockets as the job says.
 func bareSweep(j job) (s sample, err error) {
-	conn, err := bareSocket()
-	if err != nil {
-		return s, err
-	}
-	defer conn.Close()
 	request, err := echoRequest()
 	if err != nil {
 		return s, err
 	}
-	out, in := newVector(request), newVector(make([]byte, bareMessage))
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return s, err
-	}
-	cerr := raw.Control(func(fd uintptr) {
-		m := startMeter()
-		if err = bareExchange(fd, out, in, j.Targets, &s); err == nil {
-			err = m.stop(&s)
+	conns := make([]*net.UDPConn, max(j.Sockets, 1))
+	for i := range conns {
+		if conns[i], err = bareSocket(); err != nil {
+			return s, err
 		}
-	})
-	return s, errors.Join(cerr, err)
+		defer conns[i].Close()
+	}
+	parts, errs := make([]sample, len(conns)), make([]error, len(conns))
+	var loops sync.WaitGroup
+	m := startMeter()
+	for i, conn := range conns {
+		loops.Go(func() {
+			out, in := newVector(request), newVector(make([]byte, bareMessage))
+			errs[i] = control(conn, func(fd uintptr) error { return bareExchange(fd, out, in, j.Targets/len(conns), &parts[i]) })
+		})
+	}
+	loops.Wait()
+	for _, part := range parts {
+		s.Echoes += part.Echoes
+		s.Lost += part.Lost
+	}
+	return s, errors.Join(append(errs, m.stop(&s))...)
 }
 
 func bareExchange(fd uintptr, out, in *vector, targets int, s *sample) error {

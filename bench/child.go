@@ -31,6 +31,7 @@ type job struct {
 	Library  string        // a name in libraries, for the works that use one
 	Targets  int           // how many addresses
 	Echoes   int           // how many to each of them, of the works that end by themselves; of a sweep, one a round
+	Sockets  int           // of the bare sweep, which share the targets; 0: one
 	Interval time.Duration // between the echoes to a target
 	Timeout  time.Duration // of an echo; 0: a second
 	Length   time.Duration // of the works that do not end by themselves

@@ -2,10 +2,10 @@
 // the programs fping and ping where they are installed. From the root of the repository:
 //
 //	go run -C bench .                        # all rows, less than 4 minutes
-//	go run -C bench . -quick                 # smaller and rougher, less than 40 seconds
+//	go run -C bench . -quick                 # smaller and rougher, for a glance, less than 40 seconds
 //	go run -C bench . -run 'sweep|serial'    # the rows whose names match
 //	go run -C bench . -json                  # the same figures, and those of each run, as JSON
-//	go run -C bench . -docs ../docs          # also draws rtt-error.svg and scale.svg there
+//	go run -C bench . -docs ../docs          # also draws rtt-error.svg and scale.svg there: a minute more
 //
 // It runs on Linux, as root or as an ordinary user, whatever net.ipv4.ping_group_range says: it moves into a user and
 // network namespace of its own first, and all that it sends goes to 127.0.0.0/8 in there. Every run of a contender is a
@@ -19,11 +19,13 @@
 //     calls sendmmsg(2) and recvmmsg(2) with 8 messages at a time and does nothing but count. pro-bing has 256 Pingers
 //     at a time, each for one echo, over fewer addresses; ping -f pings one address; fping is given fewer addresses,
 //     too, and its CPU time and ping's include their start.
-//   - sweep-2core: the same Sweep, free to run on two processors, with GOMAXPROCS=2 and 1.
+//   - sweep-2core: the same Sweep, free to run on two processors, with GOMAXPROCS=2 and 1; and what the machine gives two
+//     bare loops at that time, with a socket each.
 //   - allocations: heap allocations for each echo, once warm, of all goroutines.
 //   - ping-serial: one echo after another to one address. The bare loop sends one message and waits for it in the
 //     runtime's poller. pro-bing makes a Pinger for each echo.
-//   - monitor: 10,000 targets pinged once a second. The goroutines counted are those beside the callers' own 10,000.
+//   - monitor: 10,000 targets pinged once a second. The goroutines counted are those beside the callers' own 10,000. With
+//     -quick they are fewer, and each echo dearer for that: the process sleeps between them.
 //   - sweep-million: one Sweep of 1,000,000 addresses beside as many echoes by Sweeps of 10,000 each: the rate, and the
 //     difference of their peak memory.
 //   - silent: a Sweep of 65,536 addresses that do not answer, with a timeout of 500 ms.

@@ -64,7 +64,7 @@ func drawPictures(dir string, samples map[string]map[string][]sample) error {
 
 // drawRTTError draws which part of the RTTs is in error by how much at most.
 func drawRTTError(path string, row map[string][]sample) error {
-	p := newPlot("RTT over loopback, in a program with 4 busy goroutines", "RTT (µs); the kernel itself takes 3 to 5", "percent of the echoes")
+	p := newPlot("RTT over loopback, some 3 µs in truth, beside 4 busy goroutines", "RTT (µs)", "percent of the echoes")
 	p.Y.Min, p.Y.Max = 0, 100
 	p.Y.Tick.Marker = steps{20}
 	var legend []entry
@@ -107,10 +107,11 @@ func cumulative(all []time.Duration) plotter.XYs {
 	return list
 }
 
-// drawScale draws the rate and the cost of an echo over the number of targets.
+// drawScale draws the rate and the cost of an echo over the number of targets. Each panel's title says what is on its Y
+// axis: the plotting library would leave room for a label beside a logarithmic axis above it.
 func drawScale(path string, row map[string][]sample) error {
-	rate := newPlot("An echo to each of n targets, again and again: rate", "number of targets", "echoes per second")
-	cost := newPlot("The same: CPU time", "number of targets", "µs per echo")
+	rate := newPlot("Echoes per second, one to each target, again and again", "number of targets", "")
+	cost := newPlot("CPU time per echo (µs)", "number of targets", "")
 	logarithmic(&rate.Y)
 	logarithmic(&cost.Y)
 	var legend []entry
@@ -152,7 +153,7 @@ func drawScale(path string, row map[string][]sample) error {
 	for _, p := range []*plot.Plot{rate, cost} {
 		p.Y.Min, p.Y.Max = math.Pow(10, math.Floor(math.Log10(p.Y.Min))), math.Pow(10, math.Ceil(math.Log10(p.Y.Max)))
 	}
-	return write(path, 640*pixel, []*plot.Plot{rate, cost}, legend)
+	return write(path, 600*pixel, []*plot.Plot{rate, cost}, legend)
 }
 
 // newPlot returns a plot with a logarithmic X axis.

@@ -44,21 +44,21 @@ type size struct {
 
 var (
 	full = size{
-		sweep: 200_000, probing: 10_000, flood: 100_000, fping: mostFping,
-		million: 1_000_000, tenThousand: 400_000,
+		sweep: 200_000, probing: 6_000, flood: 100_000, fping: mostFping,
+		million: 1_000_000, tenThousand: 200_000,
 		allocations: 50_000,
 		serial:      50_000, probingSerial: 300,
-		monitored: 10_000, monitor: 10 * time.Second, probingMonitor: 5 * time.Second,
+		monitored: 10_000, monitor: 3 * time.Second, probingMonitor: 2 * time.Second,
 		series: 200,
 		scale:  50_000,
 	}
 	quick = size{
-		sweep: 50_000, probing: 2_000, flood: 20_000, fping: 20_000,
-		million: 200_000, tenThousand: 100_000,
+		sweep: 30_000, probing: 1_000, flood: 20_000, fping: 20_000,
+		million: 100_000, tenThousand: 50_000,
 		allocations: 20_000,
-		serial:      10_000, probingSerial: 100,
+		serial:      10_000, probingSerial: 60,
 		monitored: 2_000, monitor: time.Second, probingMonitor: time.Second,
-		series: 40,
+		series: 20,
 		scale:  10_000,
 	}
 )
@@ -114,7 +114,7 @@ func sweepOneCore(z size) row {
 		},
 		figures: []figure{
 			echoRate,
-			{name: "of the bare loop", of: sample.rate, against: bare, relate: ratio,
+			{name: "of the bare loop", of: sample.rate, against: bare, relate: ratio, only: []string{sweepName},
 				targets: map[string]target{sweepName: atLeast(0.95)}},
 			cpu,
 			lost,
@@ -123,22 +123,28 @@ func sweepOneCore(z size) row {
 }
 
 func sweepTwoCores(z size) row {
-	const one, two = "Sweep, GOMAXPROCS=1", "Sweep, GOMAXPROCS=2"
+	const one, two, bare2 = "Sweep, GOMAXPROCS=1", "Sweep, GOMAXPROCS=2", "2 bare loops"
 	sweep := job{Work: "sweep", Library: "ours", Targets: z.sweep, Echoes: 1}
 	r := row{
 		name:  "sweep-2core",
 		title: "the same Sweep on two processors",
 		contenders: []contender{
+			setting{processors: 1}.job(bare, job{Work: "bare-sweep", Targets: z.sweep}),
+			setting{processors: 2}.job(bare2, job{Work: "bare-sweep", Targets: z.sweep, Sockets: 2}),
 			setting{processors: 1}.job(one, sweep),
 			setting{processors: 2}.job(two, sweep),
 		},
 		figures: []figure{
 			echoRate,
-			{name: "of one processor's", of: sample.rate, against: one, relate: ratio, targets: map[string]target{two: atLeast(1.7)}},
+			{name: "of one bare loop", of: sample.rate, against: bare, relate: ratio, only: []string{bare2}},
+			{name: "of GOMAXPROCS=1", of: sample.rate, against: one, relate: ratio, only: []string{two},
+				targets: map[string]target{two: atLeast(1.7)}},
+			{name: "of 2 bare loops", of: sample.rate, against: bare2, relate: ratio, only: []string{two}},
 		},
 	}
 	if runtime.NumCPU() < 2 {
 		r.contenders[1].lacks = errors.New("the machine has one processor")
+		r.contenders[3].lacks = r.contenders[1].lacks
 	}
 	return r
 }

@@ -8,9 +8,10 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"strings"
 )
 
-const lineFormat = "  %-18s %-22s %12s  %-23s %-10s %s\n"
+const lineFormat = "  %-20s %-22s %10s  %-22s %-10s %s"
 
 // A table prints rows as they are done.
 type table struct {
@@ -20,9 +21,10 @@ type table struct {
 func (t table) head(e environment) {
 	fmt.Fprintf(t.w, "%s; %s; Linux %s; %d x %s\n", e.Go, e.ProBing, e.Kernel, e.Processors, e.Processor)
 	fmt.Fprintf(t.w, "Medians, and the least and the greatest, of runs that take turns with the other contenders.\n\n")
-	fmt.Fprintf(t.w, lineFormat, "figure", "contender", "median", "min – max", "target", "")
+	t.line("figure", "contender", "median", "min – max", "target", "")
 }
 
+// row prints a row, and which of its contenders could not run.
 func (t table) row(r *row, results []result) {
 	fmt.Fprintf(t.w, "\n%s: %s\n", r.name, r.title)
 	previous := ""
@@ -36,8 +38,17 @@ func (t table) row(r *row, results []result) {
 		if x.Met != nil {
 			verdict = map[bool]string{true: "met", false: "MISSED"}[*x.Met]
 		}
-		fmt.Fprintf(t.w, lineFormat, name, x.Contender, number(x.Median), number(x.Min)+" – "+number(x.Max), x.Target, verdict)
+		t.line(name, x.Contender, number(x.Median), number(x.Min)+" – "+number(x.Max), x.Target, verdict)
 	}
+	for _, c := range r.contenders {
+		if c.lacks != nil {
+			fmt.Fprintf(t.w, "  %s: left out: %v\n", c.name, c.lacks)
+		}
+	}
+}
+
+func (t table) line(columns ...any) {
+	fmt.Fprintln(t.w, strings.TrimRight(fmt.Sprintf(lineFormat, columns...), " "))
 }
 
 // number formats x with as many digits as are worth reading, and with commas between thousands.
