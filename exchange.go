@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// An exchange is one call's echoes with one target.
+// An exchange is one call's echoes with one target. Pingers keep them for the next call.
 type exchange struct {
 	pinger *Pinger
 	conn   *conn
@@ -20,48 +20,43 @@ type exchange struct {
 }
 
 // prepare finds the target and the conn to it. The exchange must be ended.
-func (p *Pinger) prepare(ctx context.Context, host string, opts []ProbeOption) (exchange, error) {
+func (p *Pinger) prepare(ctx context.Context, host string, opts []ProbeOption) (*exchange, error) {
 	config, err := p.config.probe.with(opts)
 	if err != nil {
-		return exchange{}, err
+		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
-		return exchange{}, err
+		return nil, err
 	}
 	target, err := p.resolve(ctx, host, config.network)
 	if err != nil {
-		return exchange{}, err
+		return nil, err
 	}
 	v6 := target.Is6()
 	conn, err := p.conn(v6, config.dontFragment, 0)
 	if err != nil {
-		return exchange{}, err
+		return nil, err
 	}
 	template, err := p.template(v6, config.size)
 	if err != nil {
-		return exchange{}, err
+		return nil, err
 	}
-	in := p.inboxes.Get().(*inbox)
-	for !conn.register(in) { // Reopen has come in between
+	e := p.exchanges.Get().(*exchange)
+	for !conn.register(e.in) { // Reopen has come in between
 		if conn, err = p.conn(v6, config.dontFragment, 0); err != nil {
-			return exchange{}, err
+			return nil, err
 		}
 	}
-	return exchange{
-		pinger: p,
-		conn:   conn,
-		config: config,
-		in:     in,
-		target: target,
-		ask: request{
-			dst:          p.numbered(target),
-			template:     template,
-			timeout:      config.timeout,
-			ttl:          config.ttl,
-			trafficClass: config.trafficClass,
-			dontFragment: config.dontFragment,
-		},
-	}, nil
+	e.conn, e.config, e.target = conn, config, target
+	e.ask = request{
+		dst:          p.numbered(target),
+		template:     template,
+		timeout:      config.timeout,
+		ttl:          config.ttl,
+		trafficClass: config.trafficClass,
+		dontFragment: config.dontFragment,
+	}
+	return e, nil
 }
 
 // template returns an echo request with size bytes of payload.
@@ -75,11 +70,11 @@ func (p *Pinger) template(v6 bool, size int) ([]byte, error) {
 	return newTemplate(v6, size)
 }
 
-// end drops what is still in flight.
+// end drops what is still in flight. The exchange may not be used any more.
 func (e *exchange) end() {
 	e.conn.release(e.in)
 	e.in.reset()
-	e.pinger.inboxes.Put(e.in)
+	e.pinger.exchanges.Put(e)
 }
 
 // move goes on over the Pinger's present sockets. Nothing is in flight.
@@ -117,7 +112,7 @@ func (e *exchange) run(ctx context.Context, n int, yield func(Reply) bool) error
 	timer := time.NewTimer(e.config.timeout)
 	defer timer.Stop()
 	schedule := schedule{interval: e.config.interval, next: time.Now()}
-	schedule.spread(int(e.pinger.calls.Add(1) - 1))
+	schedule.spread(int(e.pinger.calls.Add(1)-1), e.pinger.epoch)
 	defer e.pinger.calls.Add(-1)
 	var settled []outcome
 	for sent, flying := 0, 0; ; {

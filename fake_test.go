@@ -2,6 +2,7 @@ package ping
 
 import (
 	"bytes"
+	"container/heap"
 	"net"
 	"net/netip"
 	"sync"
@@ -14,11 +15,34 @@ type fake struct {
 	answer func(n int, m Message) []delayed
 	refuse func(n int, m Message) error // if not nil: the error of sending, or nil
 
-	mu    sync.Mutex
-	sent  []time.Time
-	in    chan Message
-	done  chan struct{}
-	close sync.Once
+	mu      sync.Mutex
+	sent    []time.Time
+	pending arrivals
+	last    int           // number of an arrival
+	more    chan struct{} // holds a token when pending has changed
+	done    chan struct{}
+	close   sync.Once
+}
+
+// arrivals is a heap of what is on its way, the next to arrive first.
+type arrivals []arriving
+
+type arriving struct {
+	at time.Time
+	n  int // in order of sending
+	Message
+}
+
+func (a arrivals) Len() int      { return len(a) }
+func (a arrivals) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
+func (a arrivals) Less(i, j int) bool {
+	return a[i].at.Before(a[j].at) || a[i].at.Equal(a[j].at) && a[i].n < a[j].n
+}
+func (a *arrivals) Push(x any) { *a = append(*a, x.(arriving)) }
+func (a *arrivals) Pop() any {
+	last := (*a)[len(*a)-1]
+	*a = (*a)[:len(*a)-1]
+	return last
 }
 
 // A delayed message arrives some time after the request that it answers was sent.
@@ -28,7 +52,7 @@ type delayed struct {
 }
 
 func newFake(answer func(n int, m Message) []delayed) *fake {
-	return &fake{answer: answer, in: make(chan Message, 1<<17), done: make(chan struct{})}
+	return &fake{answer: answer, more: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
 func (f *fake) Send(messages []Message) (int, error) {
@@ -56,25 +80,46 @@ func (f *fake) Send(messages []Message) (int, error) {
 			continue
 		}
 		for _, d := range f.answer(n, m) {
-			time.AfterFunc(d.after, func() {
-				if d.Time.IsZero() {
-					d.Time = time.Now().Round(0) // no monotonic reading: as the kernel stamps
-				}
-				f.in <- d.Message
-			})
+			a := arriving{at: time.Now().Add(d.after), Message: d.Message}
+			if a.Time.IsZero() {
+				a.Time = a.at.Round(0) // no monotonic reading: as the kernel stamps
+			}
+			f.mu.Lock()
+			f.last++
+			a.n = f.last
+			heap.Push(&f.pending, a)
+			f.mu.Unlock()
+		}
+		select {
+		case f.more <- struct{}{}:
+		default:
 		}
 	}
 	return len(messages), nil
 }
 
 func (f *fake) Receive(messages []Message) (int, error) {
-	select {
-	case m := <-f.in:
-		m.Data = messages[0].Data[:copy(messages[0].Data, m.Data)]
-		messages[0] = m
-		return 1, nil
-	case <-f.done:
-		return 0, net.ErrClosed
+	for {
+		f.mu.Lock()
+		wait := time.Hour
+		if len(f.pending) > 0 {
+			if wait = time.Until(f.pending[0].at); wait <= 0 {
+				m := heap.Pop(&f.pending).(arriving).Message
+				f.mu.Unlock()
+				m.Data = messages[0].Data[:copy(messages[0].Data, m.Data)]
+				messages[0] = m
+				return 1, nil
+			}
+		}
+		f.mu.Unlock()
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-f.more:
+		case <-f.done:
+			return 0, net.ErrClosed
+		}
+		timer.Stop()
 	}
 }
 

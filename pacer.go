@@ -38,13 +38,17 @@ func (s *schedule) sent(now time.Time) {
 // spread shifts the second probe of a call, and the grid of those after it, by up to half an interval either way,
 // so that calls that start together do not send together for ever. It does so to no more than a few, who
 // would wonder: the first spreadAfter calls at a time.
-func (s *schedule) spread(call int) {
+//
+// The new grid's points lie on whole milliseconds from epoch, so that calls of like interval that are due in the
+// same one share the waking of a processor, which costs more than to send.
+func (s *schedule) spread(call int, epoch time.Time) {
 	if call < spreadAfter {
 		return
 	}
 	// The van der Corput sequence: any number of calls in a row is spread evenly.
 	phase := float64(bits.Reverse32(uint32(call))) / (1 << 32)
 	s.shift = time.Duration((phase - 0.5) * float64(s.interval))
+	s.shift -= s.next.Add(s.interval+s.shift).Sub(epoch) % time.Millisecond
 }
 
 const spreadAfter = 8

@@ -18,7 +18,8 @@ import (
 type Pinger struct {
 	config    *config
 	templates [2][]byte // of an echo request of the default size, by family
-	inboxes   sync.Pool
+	exchanges sync.Pool
+	epoch     time.Time
 
 	calls atomic.Int64 // PingN, Stream and Reachable, that are running
 
@@ -63,11 +64,11 @@ func New(opts ...Option) (*Pinger, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pinger{config: config}
+	p := &Pinger{config: config, epoch: time.Now()}
 	if config.rate > 0 {
 		p.limiter = newLimiter(config.rate)
 	}
-	p.inboxes.New = func() any { return newInbox() }
+	p.exchanges.New = func() any { return &exchange{pinger: p, in: newInbox()} }
 	for i, limit := range [2]int{maxPayload4, maxPayload6} {
 		if p.templates[i], err = newTemplate(i == 1, min(config.probe.size, limit)); err != nil {
 			return nil, err
