@@ -30,7 +30,7 @@
 // of room in the socket's buffer, is no loss of the network's: [ErrLocalDrop].
 //
 // Where more than 8 calls of PingN, Stream and Reachable run at a time, each further one shifts its second probe by up
-// to half an interval, so that calls that start together spread out.
+// to half an interval, so that calls that start together spread out, and sends on whole milliseconds.
 //
 // # What it needs
 //
