@@ -40,6 +40,16 @@ type ICMPError struct {
 	// MTU is the largest packet that fits the next link, in bytes, where the error is "fragmentation
 	// needed" or "packet too big", and the router says it; else 0.
 	MTU int
+	// MPLS is the label stack that the echo request carried when it met the router, top first, where the router
+	// tells it (RFC 4950); else nil.
+	MPLS []MPLSLabel
+}
+
+// An MPLSLabel is one entry of an MPLS label stack (RFC 3032 section 2.1).
+type MPLSLabel struct {
+	Label        int // 0 to 1,048,575
+	TrafficClass int // 0 to 7 (RFC 5462)
+	TTL          int // 0 to 255
 }
 
 // Error is what a person would say, such as "destination host unreachable, from 10.0.1.254".
