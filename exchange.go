@@ -14,9 +14,8 @@ type exchange struct {
 	pinger *Pinger
 	conn   *conn
 	config *probeConfig
-	in     *inbox
 	target netip.Addr
-	ask    request
+	plan   plan
 }
 
 // prepare finds the target and the conn to it. The exchange must be ended.
@@ -42,13 +41,14 @@ func (p *Pinger) prepare(ctx context.Context, host string, opts []ProbeOption) (
 		return nil, err
 	}
 	e := p.exchanges.Get().(*exchange)
-	for !conn.register(e.in) { // Reopen has come in between
+	for !conn.register(e.plan.in) { // Reopen has come in between
 		if conn, err = p.conn(v6, config.dontFragment, 0); err != nil {
 			return nil, err
 		}
 	}
 	e.conn, e.config, e.target = conn, config, target
-	e.ask = request{
+	e.plan = plan{in: e.plan.in, place: -1}
+	e.plan.ask = request{
 		dst:          p.numbered(target),
 		template:     template,
 		timeout:      config.timeout,
@@ -72,8 +72,8 @@ func (p *Pinger) template(v6 bool, size int) ([]byte, error) {
 
 // end drops what is still in flight. The exchange may not be used any more.
 func (e *exchange) end() {
-	e.conn.release(e.in)
-	e.in.reset()
+	e.conn.release(e.plan.in)
+	e.plan.in.reset()
 	e.pinger.exchanges.Put(e)
 }
 
@@ -84,22 +84,22 @@ func (e *exchange) move() error {
 		return err
 	}
 	in := newInbox()
-	in.oddities = e.conn.oddities(e.in)
+	in.oddities = e.conn.oddities(e.plan.in)
 	if !conn.register(in) {
 		return nil // Reopen has come in between: the next time
 	}
-	e.conn.release(e.in)
-	e.conn, e.in = conn, in
+	e.conn.release(e.plan.in)
+	e.conn, e.plan.in = conn, in
+	conn.expect(int64(e.plan.ask.size() + spareRoom))
 	return nil
 }
 
-// send sends the probe seq, and looks whether its answer is there already.
-func (e *exchange) send(ctx context.Context, seq int) error {
+// send sends a probe, and looks whether its answer is there already.
+func (e *exchange) send(ctx context.Context, r request) error {
 	if err := e.pinger.turn(ctx); err != nil {
 		return err
 	}
-	e.ask.tag = int64(seq)
-	if err := e.conn.launch(ctx, e.in, e.ask); err != nil {
+	if err := e.conn.launch(ctx, e.plan.in, r); err != nil {
 		return err
 	}
 	e.conn.glanceForOne()
@@ -109,61 +109,46 @@ func (e *exchange) send(ctx context.Context, seq int) error {
 // run sends n echo requests (0: without end), an interval apart, and hands each to yield as it is settled, until
 // yield returns false.
 func (e *exchange) run(ctx context.Context, n int, yield func(Reply) bool) error {
-	timer := time.NewTimer(e.config.timeout)
-	defer timer.Stop()
-	schedule := schedule{interval: e.config.interval, next: time.Now()}
-	schedule.spread(int(e.pinger.calls.Add(1)-1), e.pinger.epoch)
+	p := &e.plan
+	p.count = n
+	p.schedule = schedule{interval: int64(e.config.interval), next: int64(time.Since(e.pinger.epoch))}
+	calls := int(e.pinger.calls.Add(1) - 1)
 	defer e.pinger.calls.Add(-1)
-	var settled []outcome
-	for sent, flying := 0, 0; ; {
-		settled = e.conn.collect(e.in, settled[:0])
-		flying -= len(settled)
-		for i := range settled {
-			if err := settled[i].err; err != nil && errors.Is(err, net.ErrClosed) {
-				return err
-			}
-			if !yield(settled[i].reply(e.target)) {
-				return nil
-			}
+	p.schedule.spread(calls)
+	p.own = calls < spreadAfter || p.schedule.interval == 0
+	defer func() { e.conn.cancel(p) }()
+	e.conn.expect(int64(p.ask.size() + spareRoom))
+	for {
+		step, o, err := e.conn.step(p)
+		if err == nil && step != tell && step != done {
+			err = ctx.Err()
 		}
-		more := n == 0 || sent < n
-		if !more && flying == 0 {
-			return nil
-		}
-		if err := ctx.Err(); err != nil {
+		if err != nil {
 			return err
 		}
-		var due <-chan time.Time
-		retired := e.conn.retired.Load()
-		if retired && flying == 0 {
+		switch step {
+		case tell:
+			if o.err != nil && errors.Is(o.err, net.ErrClosed) {
+				return o.err
+			}
+			if !yield(o.reply(e.target)) {
+				return nil
+			}
+		case send:
+			if err := e.send(ctx, p.ask); err != nil {
+				return err
+			}
+		case wait:
+			select {
+			case <-p.in.wake:
+			case <-ctx.Done():
+			}
+		case move:
 			if err := e.move(); err != nil {
 				return err
 			}
-			continue
-		}
-		if more && !retired {
-			wait, ok := schedule.wait(time.Now(), flying)
-			if ok && wait <= 0 {
-				if err := e.send(ctx, sent); err != nil {
-					return err
-				}
-				schedule.sent(time.Now())
-				sent++
-				flying++
-				continue
-			}
-			if ok {
-				timer.Reset(wait)
-				due = timer.C
-			}
-		}
-		if flying > 0 {
-			e.conn.listen()
-		}
-		select {
-		case <-e.in.wake:
-		case <-due:
-		case <-ctx.Done():
+		case done:
+			return nil
 		}
 	}
 }
