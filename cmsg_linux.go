@@ -84,6 +84,9 @@ func (b *batch) set(i int, m *Message, v6 bool) error {
 	if err != nil {
 		return err
 	}
+	if m.FlowLabel != 0 && v6 {
+		name.Flowinfo = bigEndian(uint32(m.FlowLabel) & 0xfffff)
+	}
 	b.names[i] = name
 	h.Namelen = length
 	b.vectors[i].Base = unsafe.SliceData(m.Data)
@@ -110,6 +113,13 @@ func (b *batch) set(i int, m *Message, v6 bool) error {
 	}
 	h.SetControllen(len(control))
 	return nil
+}
+
+// bigEndian is the number whose bytes in memory are those of v in network byte order.
+func bigEndian(v uint32) uint32 {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], v)
+	return binary.NativeEndian.Uint32(b[:])
 }
 
 // appendControl appends a control message that holds an int. b has room for it.
