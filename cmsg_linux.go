@@ -214,6 +214,14 @@ func parseExtendedError(data []byte, m *Message, v6 bool) {
 		if m.Err.tooBig() {
 			m.Err.MTU = int(e.Info)
 		}
+		header := 20
+		if v6 {
+			header = 40
+		}
+		// struct sock_ee_data_rfc4884 (linux/errqueue.h) lies where Data does: where in the quoted message the
+		// extension is, and whether the kernel has found it false, which splitQuote sees too.
+		where := binary.NativeEndian.Uint16(data[unsafe.Offsetof(e.Data):])
+		m.Data = m.Err.splitQuote(m.Data, int(where), header)
 	}
 }
 

@@ -352,7 +352,10 @@ func (c *probeConfig) with(opts []ProbeOption) (*probeConfig, error) {
 			return nil, err
 		}
 	}
-	return &own, own.check()
+	if err := own.check(); err != nil {
+		return nil, err
+	}
+	return &own, nil
 }
 
 // check refuses options that do not go together.

@@ -33,6 +33,12 @@ func setOptions(fd int, v6 bool, config socketConfig) error {
 		set(unix.SOL_SOCKET, unix.SO_RCVBUF, 1<<28, "SO_RCVBUF"),
 		set(unix.SOL_SOCKET, unix.SO_SNDBUF, 1<<28, "SO_SNDBUF"))
 	err = errors.Join(err, set(unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1, "SO_TIMESTAMPNS"))
+	// Linux 5.9. Without it, extensions of ICMP errors are looked for where they mostly are.
+	if v6 {
+		unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVERR_RFC4884, 1)
+	} else {
+		unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_RECVERR_RFC4884, 1)
+	}
 	discover := unix.IP_PMTUDISC_DONT
 	if config.dontFragment {
 		discover = unix.IP_PMTUDISC_PROBE // IPV6_PMTUDISC_DONT and _PROBE have the same values
