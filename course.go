@@ -12,8 +12,9 @@ const (
 	stride = 30 * time.Millisecond
 	// follow is how long after one probe the next for the same distance leaves, if that is not settled sooner.
 	follow = 50 * time.Millisecond
-	// limitPause is how long a router's limit on ICMP errors takes to let one more pass: Linux's icmp_ratelimit.
-	limitPause = time.Second
+	// limitPause is how long a router's limit on ICMP errors takes to let one more pass: a second, Linux's
+	// icmp_ratelimit (Documentation/networking/ip-sysctl.rst), and a little more, for it counts in ticks.
+	limitPause = 1100 * time.Millisecond
 	// maxRetries is how many probes for one distance are sent again at most.
 	maxRetries = 2
 )

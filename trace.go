@@ -220,6 +220,8 @@ func (e *exchange) trace(ctx context.Context, yield func(Hop) bool) error {
 		select {
 		case <-e.in.wake:
 		case <-due:
+		case <-e.conn.done:
+			return e.conn.cause()
 		case <-ctx.Done():
 		}
 	}

@@ -373,7 +373,7 @@ func TestTracePace(t *testing.T) {
 	}
 	// A silent hop before the target is tried once more, one timeout later.
 	took, hops, _ = elapsed(&way{routers: []string{"10.0.0.1", ""}})
-	if want := 2*follow + 2*time.Second; took != want || hops != 3 {
+	if want := 2*follow + limitPause + time.Second; took != want || hops != 3 {
 		t.Errorf("a silent router: %v, %d hops, want %v", took, hops, want)
 	}
 	// Of 20 routers, 10 ms apart, four answer before the next four need be tried.
@@ -593,7 +593,7 @@ func TestTraceErrors(t *testing.T) {
 // Whenever a trace is broken, cancelled or its Pinger closed, nothing is left of it.
 func TestTraceCutShort(t *testing.T) {
 	routers := []string{"10.0.0.1", "", "10.0.0.3", "", "10.0.0.5"}
-	for at := time.Duration(0); at < 2300*ms; at += 7 * ms {
+	for at := time.Duration(0); at < 2400*ms; at += 7 * ms {
 		synctest.Test(t, func(t *testing.T) {
 			w := &way{routers: routers}
 			p := newFakePinger(t, newFake(w.answer))
