@@ -46,7 +46,7 @@ func TestTraceRouters(t *testing.T) {
 				t.Errorf("counters %+v", c)
 			}
 		})
-		for _, command := range []string{"traceroute -I -n " + host, "mtr -n -r -c 1 -i 0.1 -G 1 " + host} {
+		for _, command := range []string{"traceroute -I -n " + host, "mtr -n -r -c 3 -i 0.1 -G 1 " + host} {
 			words := strings.Fields(command)
 			if _, err := exec.LookPath(words[0]); err != nil {
 				t.Logf("not compared with %s, which is not installed", words[0])
@@ -250,26 +250,9 @@ func TestTraceSilence(t *testing.T) {
 
 // A router's MPLS labels come with its error, whatever the length of the probe, and a broken extension spoils nothing.
 func TestTraceMPLS(t *testing.T) {
-	spoilt := func(r *netlab.Request, a netlab.Answer) netlab.Answer {
-		// The last label no longer fits the extension's checksum; the ICMP checksum is made to fit again.
-		header := 20
-		if r.Dst.Is6() {
-			header = 40
-		}
-		m := a.Packet[header:]
-		m[len(m)-1] ^= 1
-		sum := binary.BigEndian.Uint16(m[2:])
-		if len(m)%2 != 0 {
-			t.Error("an odd length")
-		}
-		if m[len(m)-1]&1 != 0 { // the byte has got larger by one, so the sum gets smaller
-			sum--
-		} else {
-			sum++
-		}
-		binary.BigEndian.PutUint16(m[2:], sum)
-		return a
-	}
+	one := netlab.MPLSLabel{Label: 3, TTL: 1}
+	spoilt := netlab.MPLSExtension(one)
+	spoilt[len(spoilt)-1]++ // it no longer fits its checksum
 	newResponder(t, func(r *netlab.Request) []netlab.Answer {
 		from, typ := hopAddr(r.Dst, r.TTL), typeExceeded(r)
 		switch r.TTL {
@@ -279,13 +262,21 @@ func TestTraceMPLS(t *testing.T) {
 			return []netlab.Answer{r.ErrorMPLS(from, typ, 0,
 				netlab.MPLSLabel{Label: 1<<20 - 1, TrafficClass: 7, TTL: 255}, netlab.MPLSLabel{TTL: 1})}
 		case 3:
-			return []netlab.Answer{spoilt(r, r.ErrorMPLS(from, typ, 0, netlab.MPLSLabel{Label: 3, TTL: 1}))}
-		case 4:
+			return []netlab.Answer{r.ErrorExtended(from, typ, 0, 256, true, netlab.MPLSExtension(one))}
+		case 4: // from before RFC 4884
+			return []netlab.Answer{r.ErrorExtended(from, typ, 0, 128, false, netlab.MPLSExtension(one))}
+		case 5:
+			return []netlab.Answer{r.ErrorExtended(from, typ, 0, 128, true, spoilt)}
+		case 6:
+			return []netlab.Answer{r.ErrorExtended(from, typ, 0, 128, true, nil)}
+		case 7:
+			return []netlab.Answer{r.ErrorExtended(from, typ, 0, 128, true, spoilt[:6])}
+		case 8:
 			return []netlab.Answer{exceededAt(r)}
 		}
 		return []netlab.Answer{r.Echo()}
 	})
-	want := [][]MPLSLabel{{{16001, 5, 1}}, {{1<<20 - 1, 7, 255}, {0, 0, 1}}, nil, nil}
+	want := [][]MPLSLabel{{{16001, 5, 1}}, {{1<<20 - 1, 7, 255}, {0, 0, 1}}, {{3, 0, 1}}, {{3, 0, 1}}, nil, nil, nil, nil}
 	eachKind(t, func(t *testing.T, kind Option) {
 		p := newPinger(t, kind)
 		for _, host := range []string{beyond4, beyond6} {
@@ -295,7 +286,7 @@ func TestTraceMPLS(t *testing.T) {
 					if n++; err != nil {
 						t.Fatal(err)
 					}
-					if n > 4 {
+					if n > len(want) {
 						if !h.Reached() {
 							t.Errorf("%d bytes: %v", size, h)
 						}
@@ -308,7 +299,7 @@ func TestTraceMPLS(t *testing.T) {
 						}
 					}
 				}
-				if n != 5 {
+				if n != len(want)+1 {
 					t.Errorf("%d bytes to %s: %d hops", size, host, n)
 				}
 			}
