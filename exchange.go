@@ -15,7 +15,7 @@ type exchange struct {
 	conn   *conn
 	config *probeConfig
 	target netip.Addr
-	plan   plan
+	plan
 }
 
 // prepare finds the target and the conn to it. The exchange must be ended.
@@ -41,20 +41,22 @@ func (p *Pinger) prepare(ctx context.Context, host string, opts []ProbeOption) (
 		return nil, err
 	}
 	e := p.exchanges.Get().(*exchange)
-	for !conn.register(e.plan.in) { // Reopen has come in between
+	for !conn.register(e.in) { // Reopen has come in between
 		if conn, err = p.conn(v6, config.dontFragment, 0); err != nil {
 			return nil, err
 		}
 	}
 	e.conn, e.config, e.target = conn, config, target
-	e.plan = plan{in: e.plan.in, place: -1}
-	e.plan.ask = request{
+	e.plan = plan{in: e.in, place: -1}
+	e.ask = request{
 		dst:          p.numbered(target),
 		template:     template,
 		timeout:      config.timeout,
 		ttl:          config.ttl,
 		trafficClass: config.trafficClass,
 		dontFragment: config.dontFragment,
+		flow:         config.flow,
+		flowLabel:    flowLabel(v6, config.flow),
 	}
 	return e, nil
 }
@@ -72,8 +74,8 @@ func (p *Pinger) template(v6 bool, size int) ([]byte, error) {
 
 // end drops what is still in flight. The exchange may not be used any more.
 func (e *exchange) end() {
-	e.conn.release(e.plan.in)
-	e.plan.in.reset()
+	e.conn.release(e.in)
+	e.in.reset()
 	e.pinger.exchanges.Put(e)
 }
 
@@ -84,22 +86,22 @@ func (e *exchange) move() error {
 		return err
 	}
 	in := newInbox()
-	in.oddities = e.conn.oddities(e.plan.in)
+	in.oddities = e.conn.oddities(e.in)
 	if !conn.register(in) {
 		return nil // Reopen has come in between: the next time
 	}
-	e.conn.release(e.plan.in)
-	e.conn, e.plan.in = conn, in
-	conn.expect(int64(e.plan.ask.size() + spareRoom))
+	e.conn.release(e.in)
+	e.conn, e.in = conn, in
+	conn.expect(int64(e.ask.size() + spareRoom))
 	return nil
 }
 
-// send sends a probe, and looks whether its answer is there already.
-func (e *exchange) send(ctx context.Context, r request) error {
+// send sends what e.ask asks for, and looks whether its answer is there already.
+func (e *exchange) send(ctx context.Context) error {
 	if err := e.pinger.turn(ctx); err != nil {
 		return err
 	}
-	if err := e.conn.launch(ctx, e.plan.in, r); err != nil {
+	if err := e.conn.launch(ctx, e.in, e.ask); err != nil {
 		return err
 	}
 	e.conn.glanceForOne()
@@ -135,7 +137,7 @@ func (e *exchange) run(ctx context.Context, n int, yield func(Reply) bool) error
 				return nil
 			}
 		case send:
-			if err := e.send(ctx, p.ask); err != nil {
+			if err := e.send(ctx); err != nil {
 				return err
 			}
 		case wait:

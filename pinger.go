@@ -265,20 +265,20 @@ func (p *Pinger) ping(ctx context.Context, host string, opts []ProbeOption) (Rep
 		return Reply{}, err
 	}
 	defer e.end()
-	if err := e.send(ctx, e.plan.ask); err != nil {
+	if err := e.send(ctx); err != nil {
 		return Reply{}, err
 	}
 	for {
-		if o, ok := e.conn.first(e.plan.in); ok {
+		if o, ok := e.conn.first(e.in); ok {
 			r := o.reply(e.target)
 			return r, r.Err
 		}
 		e.conn.listen()
 		select {
-		case <-e.plan.in.wake:
+		case <-e.in.wake:
 		case <-ctx.Done():
 			e.conn.glance() // it may have come all the same
-			if o, ok := e.conn.first(e.plan.in); ok {
+			if o, ok := e.conn.first(e.in); ok {
 				r := o.reply(e.target)
 				return r, r.Err
 			}

@@ -26,7 +26,7 @@ func (p *Pinger) PingN(ctx context.Context, host string, n int, opts ...ProbeOpt
 		s.keep(r)
 		return true
 	})
-	s.finish(e.conn.oddities(e.plan.in))
+	s.finish(e.conn.oddities(e.in))
 	if err != nil {
 		err = &probeError{host, err}
 	}
