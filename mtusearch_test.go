@@ -104,6 +104,25 @@ func TestMTUSearchSilentRounds(t *testing.T) {
 	}
 }
 
+// An MTU that makes no sense does not displace one that does.
+func TestMTUSearchHint(t *testing.T) {
+	for _, v6 := range []bool{false, true} {
+		s := newMTUSearch(v6)
+		s.passed(1280)
+		s.next()
+		s.failed(1500, 1400)
+		for _, mtu := range []int{-1, 0, 10, 67, 1480, 1481, 1500, 1 << 30} {
+			s.failed(1480, mtu)
+			if s.hint != 1400 {
+				t.Fatalf("after an MTU of %d the hint is %d, want 1400", mtu, s.hint)
+			}
+		}
+		if got := s.next(); !slices.Equal(got, []int{1400, 1401}) {
+			t.Errorf("tries %v", got)
+		}
+	}
+}
+
 // What passed overrules what did not: a router that lied, or three losses in a row.
 func TestMTUSearchContradiction(t *testing.T) {
 	s := newMTUSearch(false)

@@ -269,7 +269,7 @@ func TestPathMTULies(t *testing.T) {
 		for i := range lies {
 			want[mtuHost(false, i)], want[mtuHost(true, i)] = mtu, mtu
 		}
-		checkMTU(t, p, want)
+		checkMTU(t, p, want, WithTimeout(time.Minute))
 	})
 	// Each answer that made a result was one to a packet of that size.
 	passed := map[netip.Addr]bool{}
@@ -290,7 +290,7 @@ func TestPathMTULies(t *testing.T) {
 func TestPathMTUBesideOthers(t *testing.T) {
 	p := newPinger(t)
 	var reopen sync.Once
-	mtuResponder(t, func(i int, r *netlab.Request) []netlab.Answer {
+	r := mtuResponder(t, func(i int, r *netlab.Request) []netlab.Answer {
 		if len(r.Packet) > 1400 {
 			return []netlab.Answer{refuseMTU(r, 1400)}
 		}
@@ -306,7 +306,7 @@ func TestPathMTUBesideOthers(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 4 {
 		wg.Go(func() {
-			if s, err := p.PingN(t.Context(), mtuHost(i%2 == 1, 50+i), 300, WithInterval(0), WithDontFragment(true)); err != nil || s.Received != 300 {
+			if s, err := p.PingN(t.Context(), mtuHost(i%2 == 1, 50+i), 300, WithInterval(0), WithTimeout(time.Minute), WithDontFragment(true)); err != nil || s.Received != 300 {
 				t.Errorf("beside it: %v, %v", s, err)
 			}
 		})
@@ -315,8 +315,20 @@ func TestPathMTUBesideOthers(t *testing.T) {
 	for i := range 8 {
 		want[mtuHost(i%2 == 1, i)] = 1400
 	}
-	checkMTU(t, p, want)
+	checkMTU(t, p, want, WithTimeout(time.Minute))
 	wg.Wait()
+	moved := false
+	first := map[netip.Addr]uint16{}
+	for _, q := range r.Records() {
+		if id, ok := first[q.Dst]; mtuIndex(q.Dst) < len(want) && ok && id != q.ID {
+			moved = true
+		} else if !ok {
+			first[q.Dst] = q.ID
+		}
+	}
+	if !moved {
+		t.Error("no search went on over the new sockets")
+	}
 }
 
 // A target that is not there, or refused, is an error. Datagram sockets need no privilege.
