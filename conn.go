@@ -194,6 +194,13 @@ func (c *conn) ended() bool {
 	return c.closed != nil
 }
 
+// cause is why the conn has ended, nil if it has not.
+func (c *conn) cause() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
+}
+
 // collect moves the outcomes in in to the end of list.
 func (c *conn) collect(in *inbox, list []outcome) []outcome {
 	c.mu.Lock()

@@ -55,6 +55,8 @@ func (p *Pinger) prepare(ctx context.Context, host string, opts []ProbeOption) (
 		ttl:          config.ttl,
 		trafficClass: config.trafficClass,
 		dontFragment: config.dontFragment,
+		flow:         config.flow,
+		flowLabel:    flowLabel(v6, config.flow),
 	}
 	return e, nil
 }

@@ -188,6 +188,8 @@ func (l *lane) prepare(addr netip.Addr) {
 		ttl:          config.ttl,
 		trafficClass: config.trafficClass,
 		dontFragment: config.dontFragment,
+		flow:         config.flow,
+		flowLabel:    flowLabel(i == 1, config.flow),
 	})
 }
 

@@ -27,6 +27,8 @@ type request struct {
 	ttl          int
 	trafficClass int
 	dontFragment bool
+	flow         uint16 // what balance makes of the cookie; 0: nothing
+	flowLabel    int
 
 	// What follows is the table's to fill in.
 	seq    uint16
@@ -228,6 +230,7 @@ func (c *conn) transmit(batch []request) {
 				TTL:          r.ttl,
 				TrafficClass: r.trafficClass,
 				DontFragment: r.dontFragment,
+				FlowLabel:    r.flowLabel,
 			}
 			if c.wire {
 				messages[i].key = keyOf(r.seq, r.cookie)

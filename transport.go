@@ -22,6 +22,9 @@ type Message struct {
 	// TrafficClass is the type of service or traffic class to send with.
 	TrafficClass int
 
+	// FlowLabel is the IPv6 flow label (RFC 6437) to send with, 0 to 0xfffff; 0: the system's choice.
+	FlowLabel int
+
 	// DontFragment asks that what is sent is not fragmented on the way. The kernel's sockets are opened for
 	// one or the other, and do not look at it.
 	DontFragment bool
