@@ -83,12 +83,15 @@ type config struct {
 	log       *slog.Logger
 }
 
+// usualSize is the payload, in bytes, where WithSize says no other.
+const usualSize = 56
+
 func defaults() config {
 	return config{
 		probe: probeConfig{
 			timeout:  time.Second,
 			interval: time.Second,
-			size:     56,
+			size:     usualSize,
 			network:  "ip",
 			maxHops:  30,
 		},

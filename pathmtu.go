@@ -43,11 +43,14 @@ const (
 //
 // The error is that of the smallest packet, where that is not answered: it wraps an *[ICMPError], [ErrTimeout], or
 // why it could not be sent. Where ctx or Close ends the search, the size with the error is the largest that has passed
-// until then; else it is 0. WithSize, WithDontFragment and WithInterval have no effect; WithTTL and WithTrafficClass
-// hold for each packet. It needs what WithDontFragment needs, and is errors.ErrUnsupported on other systems than
+// until then; else it is 0.
+//
+// All packets have the flow that WithFlow names, or that of a Trace, so that routers which share packets out among
+// several paths send them the same way. WithTTL and WithTrafficClass hold for each packet; WithSize, WithDontFragment and
+// WithInterval have no effect. It needs what WithDontFragment needs, and is errors.ErrUnsupported on other systems than
 // Linux; a [Transport] of your own must heed Message.DontFragment, or the result is wrong.
 func (p *Pinger) PathMTU(ctx context.Context, host string, opts ...ProbeOption) (int, error) {
-	e, err := p.prepare(ctx, host, append(slices.Clip(opts), WithDontFragment(true), WithSize(0)))
+	e, err := p.prepare(ctx, host, append(slices.Clip(opts), WithDontFragment(true), WithSize(usualSize)))
 	if err != nil {
 		if errors.Is(err, errors.ErrUnsupported) {
 			err = fmt.Errorf("PathMTU: %w", err)
@@ -95,6 +98,9 @@ func (e *exchange) pathMTU(ctx context.Context) (int, error) {
 	var err error
 	if m.template, err = newTemplate(v6, m.search.most-m.headers); err != nil {
 		return 0, err
+	}
+	if m.ask.flow == 0 {
+		m.ask.flow = traceFlow
 	}
 	m.timer = time.NewTimer(e.config.timeout)
 	defer m.timer.Stop()
@@ -190,6 +196,7 @@ func (m *mtuRun) try(ctx context.Context, s *mtuSize) error {
 	}
 	ask := m.ask
 	ask.template = m.template[:headerLen+s.size-m.headers]
+	ask.flow = m.flow(len(ask.template))
 	ask.tag = int64(m.round)<<32 | int64(s.size)
 	if err := m.conn.launch(ctx, m.in, ask); err != nil {
 		return err
@@ -200,6 +207,23 @@ func (m *mtuRun) try(ctx context.Context, s *mtuSize) error {
 	s.due = time.Now().Add(m.config.timeout / time.Duration(m.tries))
 	m.conn.glanceForOne()
 	return nil
+}
+
+// flow is the flow for an ICMP message of so many bytes, such that its checksum is that of one of the usual size with
+// the flow asked for: all sizes take the same of several paths, each of which may have an MTU of its own.
+func (m *mtuRun) flow(length int) uint16 {
+	sum := func(length int) uint32 { // of what depends on the length
+		s := uint32(^checksum(m.template[headerLen+cookieLen : length]))
+		if m.target.Is6() {
+			s += uint32(length) // in the pseudo-header (RFC 8200 section 8.1)
+		}
+		return s
+	}
+	flow := (uint32(m.ask.flow) + sum(headerLen+usualSize) + 2*0xffff - sum(length)) % 0xffff
+	if flow == 0 {
+		return 0xffff // the same; 0 is none
+	}
+	return uint16(flow)
 }
 
 // collect learns from what has been settled.

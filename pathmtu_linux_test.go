@@ -1,6 +1,7 @@
 package ping
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -273,7 +274,17 @@ func TestPathMTULies(t *testing.T) {
 	})
 	// Each answer that made a result was one to a packet of that size.
 	passed := map[netip.Addr]bool{}
+	type flow struct {
+		dst netip.Addr
+		id  uint16
+	}
+	checksums := map[flow]uint16{} // what routers tell flows apart by
 	for _, q := range r.Records() {
+		f, sum := flow{q.Dst, q.ID}, binary.BigEndian.Uint16(q.Packet[len(q.Packet)-len(q.Payload)-headerLen+2:])
+		if first, ok := checksums[f]; ok && first != sum {
+			t.Fatalf("%v: the checksums of one search differ: %#x, %#x", q.Dst, first, sum)
+		}
+		checksums[f] = sum
 		passed[q.Dst] = passed[q.Dst] || len(q.Packet) == mtu
 	}
 	if len(passed) != 2*len(lies) {

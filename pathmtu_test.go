@@ -1,7 +1,9 @@
 package ping
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -428,6 +430,58 @@ func TestPathMTUOptions(t *testing.T) {
 		var e *net.DNSError
 		if _, err := p.PathMTU(t.Context(), "nosuch.example"); !errors.As(err, &e) {
 			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// All sizes have the checksum and flow label of one flow: that of WithFlow, or that of a Trace.
+func TestPathMTUFlow(t *testing.T) {
+	bothFamilies(t, func(t *testing.T, host string) {
+		type flow struct {
+			checksum uint16
+			label    int
+		}
+		var flows map[flow]int
+		p := newFakePinger(t, newFake(func(_ int, m Message) []delayed {
+			sum := bytes.Clone(m.Data) // the fake leaves identifier and checksum alone
+			clear(sum[2:6])
+			if m.Addr.Is6() {
+				sum = binary.BigEndian.AppendUint16(append(sum, make([]byte, len(sum)%2)...), uint16(len(m.Data)))
+			}
+			flows[flow{checksum(sum), m.FlowLabel}]++
+			if packetSize(m) > 1433 {
+				return []delayed{{ms, tooBig(m, 0)}}
+			}
+			return []delayed{{ms, echoed(m)}}
+		}))
+		for _, c := range []struct {
+			own  int
+			like int
+		}{{0, traceFlow}, {1, 1}, {7, 7}, {40000, 40000}, {65535, 65535}} {
+			flows = map[flow]int{}
+			var opts []ProbeOption
+			if c.own != 0 {
+				opts = []ProbeOption{WithFlow(c.own)}
+			}
+			if got, err := p.PathMTU(t.Context(), host, opts...); got != 1433 || err != nil {
+				t.Errorf("got %d, %v", got, err)
+			}
+			if len(flows) != 1 {
+				t.Errorf("flow %d: %v", c.own, flows)
+			}
+			if _, err := p.Ping(t.Context(), host, WithFlow(c.like)); err != nil {
+				t.Error(err)
+			}
+			if c.own == 0 { // then the label is the system's choice
+				checksums := map[flow]int{}
+				for f := range flows {
+					checksums[flow{f.checksum, 0}]++
+				}
+				flows = checksums
+			}
+			if len(flows) != 1 {
+				t.Errorf("flow %d, with a ping: %v", c.own, flows)
+			}
 		}
 	})
 }
