@@ -143,8 +143,8 @@ func TestMTUSearchContradiction(t *testing.T) {
 	}
 }
 
-// Over a network that does as it likes, a search still finds nothing that did not pass, tries nothing twice in a round,
-// and comes to an end soon.
+// Over a network that does as it likes, a search still finds nothing that did not pass, tries nothing twice in a
+// round, and comes to an end soon.
 func FuzzMTUSearch(f *testing.F) {
 	f.Add(false, []byte{0, 0, 0, 0})
 	f.Add(true, []byte{1, 1, 1, 1, 1, 1, 1, 1, 1})

@@ -185,7 +185,7 @@ func WithNetwork(network string) ProbeOption {
 }
 
 // WithCount sets how many echo requests Sweep sends to each address (1 by default), how many Reachable sends at most
-// (3), and after how many a Stream ends (never): 1 or more.
+// (3), PathMTU of a size that is not answered (5), and after how many a Stream ends (never): 1 or more.
 func WithCount(n int) ProbeOption {
 	return inRange("WithCount", n, 1, 1<<31-1, func(c *probeConfig) *int { return &c.count })
 }

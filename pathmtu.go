@@ -29,26 +29,25 @@ const (
 // PathMTU returns the size of the largest packet, in bytes and with the headers of IP and ICMP, that reaches host
 // unfragmented: 68 to 65,535 for IPv4, 1,280 to 65,575 for IPv6. It sends echo requests of different sizes that must
 // not be fragmented, and returns the largest size that the target answered: never one that did not pass. This is
-// about the way there. The answer, which is as large, has to come back, but may come in fragments, if the target makes
-// them or lets routers make them, as Linux does; where the way back swallows large packets and fragments alike, that
-// limits what is found.
+// about the way there. The answer, which is as large, has to come back, but may come in fragments, if the target
+// makes them or lets routers make them, as Linux does; where the way back swallows large packets and fragments alike,
+// that limits what is found.
 //
-// The MTU of this host's own link, and those that routers name (RFC 1191, RFC 8201), are tried, and so is one byte
-// more: what makes no sense, or proves wrong, is not believed. Where large packets vanish without a word, a
-// black hole (RFC 8899), usual sizes are tried, then those between, 8 at a time. A size counts as too big if a router or
-// this host says so, or if none of WithCount (5) echo requests is answered, which are sent within one timeout;
-// so with more of them plain loss is less likely to be taken for a limit. That takes up to two timeouts for each
-// round, of which there are at most 2 for a usual size, and 7 for any other. Without a black hole it takes 3 or 4 round
-// trips.
+// The MTUs that routers name (RFC 1191, RFC 8201) are tried, and so is one byte more: what makes no sense, or proves
+// wrong, is not believed. Where large packets vanish without a word, a black hole (RFC 8899), usual sizes are tried,
+// then those between, 8 at a time. A size counts as too big if a router or this host says so, or if none of WithCount
+// (5) echo requests is answered, which leave within one timeout: with more of them, plain loss is less likely to be
+// taken for a limit. In a black hole that takes two timeouts a round, of which there are at most 2 for a usual size
+// and 7 for any other; elsewhere, where routers name the MTU, it takes a few round trips.
 //
 // The error is that of the smallest packet, where that is not answered: it wraps an *[ICMPError], [ErrTimeout], or
-// why it could not be sent. Where ctx or Close ends the search, the size with the error is the largest that has passed
-// until then; else it is 0.
+// why it could not be sent. Where ctx or Close ends the search, the size with the error is the largest that has
+// passed until then; else it is 0.
 //
 // All packets have the flow that WithFlow names, or that of a Trace, so that routers which share packets out among
-// several paths send them the same way. WithTTL and WithTrafficClass hold for each packet; WithSize, WithDontFragment and
-// WithInterval have no effect. It needs what WithDontFragment needs, and is errors.ErrUnsupported on other systems than
-// Linux; a [Transport] of your own must heed Message.DontFragment, or the result is wrong.
+// several paths send them the same way. WithTTL and WithTrafficClass hold for each packet; WithSize,
+// WithDontFragment and WithInterval have no effect. On other systems than Linux it is errors.ErrUnsupported, as
+// WithDontFragment is. A [Transport] of your own must heed Message.DontFragment, or the result is wrong.
 func (p *Pinger) PathMTU(ctx context.Context, host string, opts ...ProbeOption) (int, error) {
 	e, err := p.prepare(ctx, host, append(slices.Clip(opts), WithDontFragment(true), WithSize(usualSize)))
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/icmpsock/ping/internal/netlab"
 )
 
-// mtuPath makes a chain of namespaces with Linux routers in it, one fewer than links of the given MTUs, and returns what
-// is beyond this host: the routers and the target, whose addresses are the last of hosts.
+// mtuPath makes a chain of namespaces with Linux routers in it, one fewer than links of the given MTUs. It returns
+// what is beyond this host, and the target's addresses.
 func mtuPath(t *testing.T, mtus ...int) (beyond []*netlab.Namespace, hosts [2]string) {
 	t.Helper()
 	all := []*netlab.Namespace{netlab.Self(t)}
@@ -164,7 +164,8 @@ func TestPathMTUNarrowWayBack(t *testing.T) {
 	far.Route(t, netip.MustParsePrefix("2001:db8:780::/64"), netip.MustParseAddr("2001:db8:791::1"), "x1")
 	back.Route(t, netip.MustParsePrefix("10.78.0.0/24"), netip.MustParseAddr("10.78.1.1"), "near")
 	back.Route(t, netip.MustParsePrefix("2001:db8:780::/64"), netip.MustParseAddr("2001:db8:781::1"), "near")
-	back.Route(t, netip.MustParsePrefix("2001:db8:790::/64"), netip.MustParseAddr("2001:db8:791::2"), "far") // of its errors
+	// Of its errors.
+	back.Route(t, netip.MustParsePrefix("2001:db8:790::/64"), netip.MustParseAddr("2001:db8:791::2"), "far")
 	back.SetMTU(t, "near", 1300)
 	self.SetMTU(t, "w1", 1300)
 	eachKind(t, func(t *testing.T, kind Option) {
@@ -317,7 +318,9 @@ func TestPathMTUBesideOthers(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 4 {
 		wg.Go(func() {
-			if s, err := p.PingN(t.Context(), mtuHost(i%2 == 1, 50+i), 300, WithInterval(0), WithTimeout(time.Minute), WithDontFragment(true)); err != nil || s.Received != 300 {
+			s, err := p.PingN(t.Context(), mtuHost(i%2 == 1, 50+i), 300,
+				WithInterval(0), WithTimeout(time.Minute), WithDontFragment(true))
+			if err != nil || s.Received != 300 {
 				t.Errorf("beside it: %v, %v", s, err)
 			}
 		})
@@ -361,7 +364,8 @@ func TestPathMTUUnprivileged(t *testing.T) {
 			}
 		}
 		var e *ICMPError
-		if got, err := p.PathMTU(t.Context(), hosts[0], WithTTL(1)); got != 0 || !errors.As(err, &e) || e.Type != icmpTimeExceeded {
+		got, err := p.PathMTU(t.Context(), hosts[0], WithTTL(1))
+		if got != 0 || !errors.As(err, &e) || e.Type != icmpTimeExceeded {
 			return fmt.Errorf("a TTL of 1: got %d, %w", got, err)
 		}
 		return nil

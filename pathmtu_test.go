@@ -408,7 +408,8 @@ func TestPathMTUOptions(t *testing.T) {
 				return []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}, nil
 			})))
 		for _, host := range []string{"192.0.2.1", "2001:db8::1", "host.example"} {
-			if got, err := p.PathMTU(t.Context(), host, WithTrafficClass(8), WithDontFragment(false)); got != 1400 || err != nil {
+			got, err := p.PathMTU(t.Context(), host, WithTrafficClass(8), WithDontFragment(false))
+			if got != 1400 || err != nil {
 				t.Errorf("%s: got %d, %v", host, got, err)
 			}
 		}
