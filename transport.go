@@ -49,8 +49,8 @@ type Message struct {
 type Transport interface {
 	// Send sends the messages in order, and sets the Time of each. It returns how many it took: fewer than
 	// len(msgs) only with an error, which is about msgs[n] alone: the messages after it were not tried.
-	// An error that wraps [ErrNoRoom] says that msgs[n] may be tried again a little later. After Close it is
-	// net.ErrClosed.
+	// An error that wraps [ErrNoRoom] says that msgs[n] may be tried again a little later, one that wraps
+	// syscall.EMSGSIZE that it is larger than may leave in one piece. After Close it is net.ErrClosed.
 	Send(msgs []Message) (n int, err error)
 
 	// Receive waits until there is at least one message, and fills in one or more of msgs, from the first. Each
