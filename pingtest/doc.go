@@ -20,11 +20,11 @@
 // beforehand by [Host.At]. An address that no host has is silent.
 //
 // The network starts no goroutines. All that it waits for are channels and timers, so that it can be used within
-// testing/synctest, where time passes as fast as the program allows; outside of it, everything happens in real time,
-// and RTTs are as exact. A request meets the network as it is at the instant at which it is sent, and its answer comes
+// testing/synctest, where time passes as fast as the program allows; outside of it, everything happens in real time.
+// A request meets the network as it is at the instant at which it is sent, and its answer comes
 // then for certain, whatever is changed while it is on its way.
 //
-// Chance is drawn from a generator of each host's own, which [Network.Seed] sets: the same requests in the same
-// order get the same answers in every run. Answers that are due at the same instant come in the order of their requests.
-// An RTT that is just the timeout is a tie that either may win.
+// Chance is drawn from a generator of each host's own, which [Network.Seed] sets: the same requests in the same order
+// get the same answers in every run. Answers that are due at the same instant come in the order of their requests. An
+// RTT that is just the timeout is a tie that either may win.
 package pingtest

@@ -27,8 +27,8 @@ type journey struct {
 	record    *Record // nil: none is kept
 }
 
-// travel decides what becomes of a request: it puts the answers on their way, and counts. An error is that of sending. The
-// caller holds the network's mutex, as for all that follows.
+// travel decides what becomes of a request: it puts the answers on their way, and counts. An error is that of
+// sending. The caller holds the network's mutex, as for all that follows.
 func (n *Network) travel(t *transport, m *ping.Message, now time.Time) error {
 	to := m.Addr.WithZone("")
 	j := journey{transport: t, request: m, now: now, target: n.hosts[to], counts: &n.unknown}
@@ -161,6 +161,11 @@ func (j *journey) send(delay time.Duration, from netip.Addr, e *ping.ICMPError) 
 		m.Data[0] = echoReply(j.target.addr)
 	}
 	if j.record != nil {
+		if e != nil { // which becomes the Pinger's
+			own := *e
+			own.MPLS = slices.Clone(e.MPLS)
+			e = &own
+		}
 		j.record.Answers = append(j.record.Answers, Answer{m.Time, from, e})
 	}
 	return m

@@ -32,8 +32,8 @@ func NewNetwork() *Network {
 	return &Network{start: time.Now(), hosts: make(map[netip.Addr]*Host), log: log{limit: 1000}}
 }
 
-// Host returns the host with the address, with the settings given. On first use of the address it makes the host, which
-// otherwise answers every request after 1 ms. It panics if addr is no IPv4 or IPv6 address.
+// Host returns the host with the address, with the settings given. On first use of the address it makes the host,
+// which otherwise answers every request after 1 ms. It panics if addr is no IPv4 or IPv6 address.
 func (n *Network) Host(addr string, settings ...Setting) *Host {
 	a := mustParse("Host", addr)
 	n.mu.Lock()

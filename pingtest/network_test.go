@@ -128,7 +128,8 @@ func TestFaults(t *testing.T) {
 				if got := c.total(p.Counters()); got != uint64(made) {
 					t.Errorf("Counters shows %d of %d", got, made)
 				}
-				if s.Sent != n || truth.Requests != n || s.Received != truth.Answered || s.Lost != truth.Lost+truth.Corrupted {
+				if s.Sent != n || truth.Requests != n || s.Received != truth.Answered ||
+					s.Lost != truth.Lost+truth.Corrupted {
 					t.Errorf("%+v and %+v do not agree", s, truth)
 				}
 			})
@@ -155,8 +156,9 @@ func TestReordering(t *testing.T) {
 				t.Errorf("RTT %v", r.RTT)
 			}
 		}
-		if late != h.Counts().Reordered || late < 50 || late > 150 || s.Reordered != overtaken || overtaken == 0 {
-			t.Errorf("%d late, %d made so, %d overtaken, %d shown as reordered", late, h.Counts().Reordered, overtaken, s.Reordered)
+		made := h.Counts().Reordered
+		if late != made || late < 50 || late > 150 || s.Reordered != overtaken || overtaken == 0 {
+			t.Errorf("%d late, %d made so, %d overtaken, %d shown as reordered", late, made, overtaken, s.Reordered)
 		}
 	})
 }
@@ -176,14 +178,15 @@ func TestRTTs(t *testing.T) {
 		h := n.Host(addr, pingtest.RTTBetween(10*ms, 30*ms))
 		p := n.Pinger(t, ping.WithInterval(0))
 		s, err := p.PingN(t.Context(), addr, 1000)
-		if err != nil || s.Min < 10*ms || s.Min > 11*ms || s.Max > 30*ms || s.Max < 29*ms || s.Mean < 19*ms || s.Mean > 21*ms {
+		within := func(d, low, high time.Duration) bool { return d >= low && d <= high }
+		if err != nil || !within(s.Min, 10*ms, 11*ms) || !within(s.Mean, 19*ms, 21*ms) || !within(s.Max, 29*ms, 30*ms) {
 			t.Errorf("evenly: %v, %v", s, err)
 		}
 		h.Set(pingtest.RTTFrom(func(r *rand.Rand) time.Duration {
 			return 50*ms + time.Duration(r.NormFloat64()*float64(5*ms))
 		}))
 		s, err = p.PingN(t.Context(), addr, 1000)
-		if err != nil || s.Mean < 49*ms || s.Mean > 51*ms || s.StdDev < 4500*time.Microsecond || s.StdDev > 5500*time.Microsecond {
+		if err != nil || !within(s.Mean, 49*ms, 51*ms) || !within(s.StdDev, 4500*time.Microsecond, 5500*time.Microsecond) {
 			t.Errorf("normal: %v, %v", s, err)
 		}
 		h.Set(pingtest.RTTFrom(func(*rand.Rand) time.Duration { return -ms }))
@@ -209,7 +212,8 @@ func TestSchedule(t *testing.T) {
 		h.At(12*time.Second, pingtest.Silent())
 		want := strings.Fields("1ms 1ms timeout timeout unreachable unreachable 1ms 40ms 40ms timeout timeout 40ms timeout")
 		var got []string
-		for r, err := range n.Pinger(t, ping.WithTimeout(500*ms)).Stream(t.Context(), addr, ping.WithCount(len(want))) {
+		p := n.Pinger(t, ping.WithTimeout(500*ms))
+		for r, err := range p.Stream(t.Context(), addr, ping.WithCount(len(want))) {
 			var e *ping.ICMPError
 			switch {
 			case err != nil:
@@ -229,11 +233,11 @@ func TestSchedule(t *testing.T) {
 		}
 		// What is past is set at once, and does not undo what was set later.
 		h.At(time.Second, pingtest.RTT(90*ms)).Set(pingtest.Up())
-		if r, err := n.Pinger(t).Ping(t.Context(), addr); err != nil || r.RTT != 90*ms {
+		if r, err := p.Ping(t.Context(), addr); err != nil || r.RTT != 90*ms {
 			t.Errorf("after the past was put down: %v, %v", r.RTT, err)
 		}
 		h.At(time.Since(h.Records()[0].Sent), pingtest.RTT(80*ms)).Set(pingtest.RTT(70 * ms))
-		if r, err := n.Pinger(t).Ping(t.Context(), addr); err != nil || r.RTT != 70*ms {
+		if r, err := p.Ping(t.Context(), addr); err != nil || r.RTT != 70*ms {
 			t.Errorf("set after what was due: %v, %v", r.RTT, err)
 		}
 	})
@@ -284,7 +288,7 @@ func TestRefuse(t *testing.T) {
 		label := ping.MPLSLabel{Label: 16, TTL: 1}
 		for _, c := range []ping.ICMPError{
 			{Type: 3, Code: 13},
-			{Type: 1, Code: 1, From: netip.MustParseAddr(map[string]string{four: "192.0.2.9", six: "2001:db8::9"}[addr])},
+			{Type: 1, Code: 1, From: h.Addr().Next()},
 			{Type: 11, Code: 1, MPLS: []ping.MPLSLabel{label}},
 		} {
 			h.Set(pingtest.Refuse(c))
@@ -352,7 +356,8 @@ func TestNames(t *testing.T) {
 				t.Errorf("%s %s: %v, %v, want %v", c.network, c.name, got, err, c.want)
 			}
 		}
-		if r, err := p.Ping(t.Context(), "db.example", ping.WithNetwork("ip6")); err != nil || r.From != netip.MustParseAddr(six) {
+		r, err := p.Ping(t.Context(), "db.example", ping.WithNetwork("ip6"))
+		if err != nil || r.From != netip.MustParseAddr(six) {
 			t.Errorf("by name: %+v, %v", r, err)
 		}
 		first.At(10*time.Second, pingtest.Names())
@@ -414,8 +419,8 @@ func TestDeterminism(t *testing.T) {
 	run := func(t *testing.T, addr string, seed uint64, others int) (replies []ping.Reply, counts pingtest.Counts) {
 		synctest.Test(t, func(t *testing.T) {
 			n := pingtest.NewNetwork().Seed(seed)
-			h := n.Host(addr, pingtest.RTTBetween(ms, 90*ms), pingtest.Loss(0.2), pingtest.Duplicates(0.2), pingtest.Corruption(0.1),
-				pingtest.Forgeries(0.1), pingtest.Reordering(0.3, 20*ms))
+			h := n.Host(addr, pingtest.RTTBetween(ms, 90*ms), pingtest.Loss(0.2), pingtest.Duplicates(0.2),
+				pingtest.Corruption(0.1), pingtest.Forgeries(0.1), pingtest.Reordering(0.3, 20*ms))
 			p := n.Pinger(t, ping.WithInterval(30*ms), ping.WithTimeout(100*ms))
 			var all sync.WaitGroup
 			for i := range others {
@@ -451,35 +456,43 @@ func TestDeterminism(t *testing.T) {
 // What makes no sense panics with a text that says what would.
 func TestPanics(t *testing.T) {
 	n := pingtest.NewNetwork()
-	h, v6 := n.Host(four), n.Host(six)
-	for want, f := range map[string]func(){
-		`pingtest: Host("nowhere"): want the IPv4 or IPv6 address of one host, without a zone`:          func() { n.Host("nowhere") },
-		`pingtest: Host("fe80::1%eth0"): want the IPv4 or IPv6 address of one host, without a zone`:     func() { n.Host("fe80::1%eth0") },
-		`pingtest: Unreachable("224.0.0.1"): want the IPv4 or IPv6 address of one host, without a zone`: func() { pingtest.Unreachable("224.0.0.1") },
-		`pingtest: Loss(2): want a share, from 0 to 1`:                                                  func() { pingtest.Loss(2) },
-		`pingtest: Duplicates(-1): want a share, from 0 to 1`:                                           func() { pingtest.Duplicates(-1) },
-		`pingtest: RTT(-1ns): want 0 or more`:                                                           func() { pingtest.RTT(-1) },
-		`pingtest: RTTBetween(2ns, 1ns): want 0 or more, and the greater one last`:                      func() { pingtest.RTTBetween(2, 1) },
-		`pingtest: RTTFrom(nil): want a function`:                                                       func() { pingtest.RTTFrom(nil) },
-		`pingtest: LoseNext(-1): want 0 or more`:                                                        func() { pingtest.LoseNext(-1) },
-		`pingtest: Reordering(0.5, -1ns): want 0 or more`:                                               func() { pingtest.Reordering(0.5, -1) },
-		`pingtest: MTU(67): want 0 or 68 or more`:                                                       func() { pingtest.MTU(67) },
-		`pingtest: BlackHole(-1): want 0 or 68 or more`:                                                 func() { pingtest.BlackHole(-1) },
-		`pingtest: Names(["a" "."]): want names that are not empty`:                                     func() { pingtest.Names("a", ".") },
-		`pingtest: KeepRecords(-1): want 0 or more`:                                                     func() { n.KeepRecords(-1) },
-		`pingtest: host 192.0.2.1: setting 1 is nil`:                                                    func() { h.Set(pingtest.Up(), nil) },
-		`pingtest: host 192.0.2.1: Behind(2001:db8::1): want an address of the same IP version`:         func() { h.Set(pingtest.Behind(v6)) },
-		`pingtest: host 192.0.2.1: Behind(192.0.2.1): want a host of the same network`:                  func() { h.Set(pingtest.Behind(pingtest.NewNetwork().Host(four))) },
-		`pingtest: host 192.0.2.1: Unreachable(2001:db8::1): want an address of the same IP version`:    func() { h.At(0, pingtest.Unreachable(six)) },
-		`pingtest: host 2001:db8::1: Refuse(192.0.2.1): want an address of the same IP version`:         func() { v6.Set(pingtest.Refuse(ping.ICMPError{From: h.Addr()})) },
+	h, v6, other := n.Host(four), n.Host(six), pingtest.NewNetwork().Host(four)
+	refusal := ping.ICMPError{From: h.Addr()}
+	const (
+		oneHost = "want the IPv4 or IPv6 address of one host, without a zone"
+		version = "want an address of the same IP version"
+	)
+	for _, c := range []struct {
+		f    func()
+		want string
+	}{
+		{func() { n.Host("nowhere") }, `Host("nowhere"): ` + oneHost},
+		{func() { n.Host("fe80::1%eth0") }, `Host("fe80::1%eth0"): ` + oneHost},
+		{func() { pingtest.Unreachable("224.0.0.1") }, `Unreachable("224.0.0.1"): ` + oneHost},
+		{func() { pingtest.Loss(2) }, `Loss(2): want a share, from 0 to 1`},
+		{func() { pingtest.Duplicates(-1) }, `Duplicates(-1): want a share, from 0 to 1`},
+		{func() { pingtest.RTT(-1) }, `RTT(-1ns): want 0 or more`},
+		{func() { pingtest.RTTBetween(2, 1) }, `RTTBetween(2ns, 1ns): want 0 or more, and the greater one last`},
+		{func() { pingtest.RTTFrom(nil) }, `RTTFrom(nil): want a function`},
+		{func() { pingtest.LoseNext(-1) }, `LoseNext(-1): want 0 or more`},
+		{func() { pingtest.Reordering(0.5, -1) }, `Reordering(0.5, -1ns): want 0 or more`},
+		{func() { pingtest.MTU(67) }, `MTU(67): want 0 or 68 or more`},
+		{func() { pingtest.BlackHole(-1) }, `BlackHole(-1): want 0 or 68 or more`},
+		{func() { pingtest.Names("a", ".") }, `Names(["a" "."]): want names that are not empty`},
+		{func() { n.KeepRecords(-1) }, `KeepRecords(-1): want 0 or more`},
+		{func() { h.Set(pingtest.Up(), nil) }, `host 192.0.2.1: setting 1 is nil`},
+		{func() { h.Set(pingtest.Behind(v6)) }, `host 192.0.2.1: Behind(2001:db8::1): ` + version},
+		{func() { h.Set(pingtest.Behind(other)) }, `host 192.0.2.1: Behind(192.0.2.1): want a host of the same network`},
+		{func() { h.At(0, pingtest.Unreachable(six)) }, `host 192.0.2.1: Unreachable(2001:db8::1): ` + version},
+		{func() { v6.Set(pingtest.Refuse(refusal)) }, `host 2001:db8::1: Refuse(192.0.2.1): ` + version},
 	} {
 		func() {
 			defer func() {
-				if got := recover(); got != want {
+				if got, want := recover(), "pingtest: "+c.want; got != want {
 					t.Errorf("panics with %v, want %v", got, want)
 				}
 			}()
-			f()
+			c.f()
 		}()
 	}
 }

@@ -144,8 +144,8 @@ func (l *log) list(keep func(*Record) bool) (list []Record) {
 	return list
 }
 
-// KeepRecords sets how many records are kept: the latest 1,000 by default, 0 for none. It drops those that there are, and
-// returns n.
+// KeepRecords sets how many records are kept: the latest 1,000 by default, 0 for none. It drops those that there are,
+// and returns n.
 func (n *Network) KeepRecords(limit int) *Network {
 	if limit < 0 {
 		panic(fmt.Sprintf("pingtest: KeepRecords(%d): want 0 or more", limit))

@@ -85,7 +85,9 @@ func TestKeepRecords(t *testing.T) {
 	inBubble(t, func(t *testing.T, n *pingtest.Network, addr string) {
 		n.Host(addr, pingtest.RTT(0))
 		p := n.Pinger(t, ping.WithInterval(0))
-		for _, c := range []struct{ limit, requests, want int }{{3, 2, 2}, {3, 10, 3}, {0, 5, 0}, {1, 2, 1}, {-1, 1500, 1000}} {
+		for _, c := range []struct{ limit, requests, want int }{
+			{3, 2, 2}, {3, 10, 3}, {0, 5, 0}, {1, 2, 1}, {-1, 1500, 1000},
+		} {
 			if c.limit >= 0 {
 				n.KeepRecords(c.limit)
 			} else {
@@ -137,12 +139,13 @@ func TestTransport(t *testing.T) {
 		if out[0].Time.IsZero() || out[1].Time.IsZero() || !out[2].Time.IsZero() || !out[3].Time.IsZero() {
 			t.Errorf("stamps %v", out)
 		}
-		if sent, err := tr.Send([]ping.Message{{Addr: netip.MustParseAddr(addr), Data: make([]byte, 7)}}); sent != 0 || err == nil {
+		short := []ping.Message{{Addr: netip.MustParseAddr(addr), Data: make([]byte, 7)}}
+		if sent, err := tr.Send(short); sent != 0 || err == nil {
 			t.Errorf("too short: %d sent, %v", sent, err)
 		}
 		in := []ping.Message{{Data: make([]byte, 100)}, {Data: make([]byte, 10)}, {Data: make([]byte, 100)}}
 		got, err := tr.Receive(in)
-		if got != 2 || err != nil || len(in[0].Data) != 64 || len(in[1].Data) != 10 || in[0].Addr != netip.MustParseAddr(addr) {
+		if got != 2 || err != nil || len(in[0].Data) != 64 || len(in[1].Data) != 10 || in[0].Addr != out[0].Addr {
 			t.Errorf("received %d, %v: %+v", got, err, in)
 		}
 		ended := make(chan error)

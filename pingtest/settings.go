@@ -10,8 +10,8 @@ import (
 	"github.com/icmpsock/ping"
 )
 
-// A Setting is one thing to say about a host. See [Network.Host], [Host.Set] and [Host.At]. One that makes no sense, such
-// as Loss(2), panics where it is written down: a test that is wrong ought to stop at once.
+// A Setting is one thing to say about a host. See [Network.Host], [Host.Set] and [Host.At]. One that makes no sense,
+// such as Loss(2), panics where it is written down: a test that is wrong ought to stop at once.
 type Setting func(*settings)
 
 // settings is how a host behaves. The zero value but for rtt is one that answers everything.
@@ -56,14 +56,14 @@ func Names(names ...string) Setting {
 	return func(s *settings) { s.names = list }
 }
 
-// Behind places the host behind a router, that is, a host of the same network and IP version, which may be behind another
-// one in turn; nil, the default, is on the link of those that ping. The nearest router comes first on the way. Hosts
-// that are behind each other make a routing loop, in which the TTL runs out.
+// Behind places the host behind a router, that is, a host of the same network and IP version, which may be behind
+// another one in turn; nil, the default, is on the link of those that ping. The nearest router comes first on the
+// way. Hosts that are behind each other make a routing loop, in which the TTL runs out.
 func Behind(router *Host) Setting { return func(s *settings) { s.router = router } }
 
-// RTT sets how long it takes from sending a request until the host's answer arrives: 0 or more, 1 ms by default. It is the
-// whole time there and back; the RTTs of routers on the way are not added to it. The same goes for ICMP errors: their
-// RTT is that of the host or router that sends them.
+// RTT sets how long it takes from sending a request until the host's answer arrives: 0 or more, 1 ms by default. It
+// is the whole time there and back; the RTTs of routers on the way are not added to it. The same goes for ICMP
+// errors: their RTT is that of the host or router that sends them.
 func RTT(d time.Duration) Setting {
 	if d < 0 {
 		panic(fmt.Sprintf("pingtest: RTT(%v): want 0 or more", d))
@@ -92,8 +92,8 @@ func RTTFrom(draw func(*rand.Rand) time.Duration) Setting {
 	return func(s *settings) { s.rttFrom = draw }
 }
 
-// Loss has a share of the host's answers get lost: 0, the default, to 1. A router's loss is that of the ICMP errors that
-// it sends; what passes through it is not concerned.
+// Loss has a share of the host's answers get lost: 0, the default, to 1. A router's loss is that of the ICMP errors
+// that it sends; what passes through it is not concerned.
 func Loss(share float64) Setting {
 	checkShare("Loss", share)
 	return func(s *settings) { s.loss = share }
@@ -148,8 +148,9 @@ func Up() Setting {
 	return func(s *settings) { s.down, s.silent, s.refusal, s.unreachable = false, false, nil, netip.Addr{} }
 }
 
-// Unreachable has requests to the host, and to the hosts behind it, refused as "host unreachable" (RFC 792), or "address
-// unreachable" (RFC 4443) for IPv6, by the router with the address from. Whether there is such a host does not matter.
+// Unreachable has requests to the host, and to the hosts behind it, refused as "host unreachable" (RFC 792), or
+// "address unreachable" (RFC 4443) for IPv6, by the router with the address from. Whether there is such a host does
+// not matter.
 func Unreachable(from string) Setting {
 	addr := mustParse("Unreachable", from)
 	return func(s *settings) { s.refusal, s.unreachable = nil, addr }
@@ -162,9 +163,9 @@ func Refuse(e ping.ICMPError) Setting {
 	return func(s *settings) { s.refusal, s.unreachable = &e, netip.Addr{} }
 }
 
-// MTU limits requests to the host, and to the hosts behind it, to packets of n bytes, IP header included: 68 or more; 0,
-// the default, is no limit. A larger one that must not be fragmented (ping.WithDontFragment) is refused by
-// the host, with an ICMP error that tells the MTU: "fragmentation needed" (RFC 1191), or "packet too big" (RFC 8201). One
+// MTU limits requests to the host, and to the hosts behind it, to packets of n bytes, IP header included: 68 or more;
+// 0, the default, is no limit. A larger one that must not be fragmented (ping.WithDontFragment) is refused by the
+// host, with an ICMP error that tells the MTU: "fragmentation needed" (RFC 1191), or "packet too big" (RFC 8201). One
 // that may be fragmented is, and passes.
 func MTU(n int) Setting {
 	checkMTU("MTU", n)
@@ -177,8 +178,8 @@ func BlackHole(n int) Setting {
 	return func(s *settings) { s.mtu, s.blackHole = n, true }
 }
 
-// MPLS has the host, as a router, tell of the MPLS labels with which requests come, in the ICMP errors that it sends of
-// itself: those about TTL and MTU (RFC 4950).
+// MPLS has the host, as a router, tell of the MPLS labels with which requests come, in the ICMP errors that it sends
+// of itself: those about TTL and MTU (RFC 4950).
 func MPLS(labels ...ping.MPLSLabel) Setting {
 	labels = slices.Clone(labels)
 	return func(s *settings) { s.labels = labels }
