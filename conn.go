@@ -401,8 +401,14 @@ func (c *conn) settle(messages []Message) (newest int64, unstamped bool) {
 	defer c.mu.Unlock()
 	read = c.steady(read)
 	for i := range messages {
-		c.flight.accept(&messages[i], read)
-		newest = max(newest, messages[i].Time.UnixNano())
+		m, at := &messages[i], read
+		if isReading(m.Time) {
+			at = stampOf(m.Time, c.epoch)
+			at.mono = min(at.mono, read.mono)
+			m.Time = time.Time{}
+		}
+		c.flight.accept(m, at)
+		newest = max(newest, m.Time.UnixNano())
 	}
 	c.makeRoom()
 	return newest, len(c.flight.unstamped) > 0
