@@ -12,14 +12,13 @@ type plan struct {
 	in       *inbox
 	ask      request
 	schedule schedule
-	count    int   // of probes in all; 0: without end
-	made     int   // of them, sent or on their way
-	flying   int   // of those, how many the caller has not been told the outcome of
-	own      bool  // the next is the caller's to send
-	busy     bool  // the caller deals with an outcome: what falls due waits
-	turn     bool  // the next has its turn
-	at       int64 // when it is the timekeeper's turn to look, on the monotonic clock
-	place    int   // in the agenda, -1 if not there
+	count    int  // of probes in all; 0: without end
+	made     int  // of them, sent or on their way
+	flying   int  // of those, how many the caller has not been told the outcome of
+	own      bool // the next is the caller's to send
+	busy     bool // the caller deals with an outcome: what falls due waits
+	turn     bool // the next has its turn
+	place    int  // in the agenda, -1 if not there
 }
 
 // A step is what a call has to do next.
@@ -34,7 +33,13 @@ const (
 )
 
 // An agenda is the plans of which a probe is still to be sent, the earliest first: a heap.Interface.
-type agenda []*plan
+type agenda []entry
+
+// An entry has the instant beside the plan, because the plans of many calls are not in the processor's cache.
+type entry struct {
+	at int64 // when it is the timekeeper's turn to look, on the monotonic clock
+	*plan
+}
 
 func (a agenda) Len() int           { return len(a) }
 func (a agenda) Less(i, j int) bool { return a[i].at < a[j].at }
@@ -44,18 +49,18 @@ func (a agenda) Swap(i, j int) {
 }
 
 func (a *agenda) Push(x any) {
-	p := x.(*plan)
-	p.place = len(*a)
-	*a = append(*a, p)
+	e := x.(entry)
+	e.place = len(*a)
+	*a = append(*a, e)
 }
 
 func (a *agenda) Pop() any {
 	last := len(*a) - 1
-	p := (*a)[last]
-	(*a)[last] = nil
+	e := (*a)[last]
+	(*a)[last] = entry{}
 	*a = (*a)[:last]
-	p.place = -1
-	return p
+	e.place = -1
+	return e
 }
 
 // advance returns the request for the plan's next probe, which leaves now.
@@ -91,9 +96,8 @@ func (c *conn) step(p *plan) (step, outcome, error) {
 		p.advance(c.now().mono)
 		return send, outcome{}, nil
 	case !p.own && p.place < 0:
-		p.at = p.schedule.next
-		heap.Push(&c.agenda, p)
-		c.arm(p.at)
+		heap.Push(&c.agenda, entry{p.schedule.next, p})
+		c.arm(p.schedule.next)
 	}
 	if p.flying > 0 {
 		c.listen()
@@ -117,7 +121,11 @@ func (c *conn) sendDue() {
 		if len(batch) == 0 {
 			break
 		}
-		c.dispatch(batch)
+		for i := range batch {
+			// Alone, not in a batch: each then has a reading of the clock of its own. In a batch, of which one
+			// message leaves after another, a thread that lost its processor would spoil the RTT of all.
+			c.dispatch(batch[i : i+1])
+		}
 		c.glance()
 	}
 	c.mu.Lock()
@@ -132,7 +140,7 @@ func (c *conn) sendDue() {
 func (c *conn) takeDue(now int64) []request {
 	batch := c.due[:0]
 	for len(c.agenda) > 0 && c.agenda[0].at <= now && len(batch) < batchSize && c.closed == nil {
-		p := c.agenda[0]
+		p := c.agenda[0].plan
 		if p.busy {
 			heap.Pop(&c.agenda)
 			continue
@@ -144,8 +152,7 @@ func (c *conn) takeDue(now int64) []request {
 		if c.limiter != nil && !p.turn {
 			p.turn = true
 			if wait := c.limiter.reserve(time.Now(), 1); wait > 0 {
-				p.at = now + int64(wait)
-				heap.Fix(&c.agenda, 0)
+				c.postpone(now + int64(wait))
 				continue
 			}
 		}
@@ -155,11 +162,16 @@ func (c *conn) takeDue(now int64) []request {
 		if p.made == p.count {
 			heap.Pop(&c.agenda)
 		} else {
-			p.at = p.schedule.next
-			heap.Fix(&c.agenda, 0)
+			c.postpone(p.schedule.next)
 		}
 	}
 	return batch
+}
+
+// postpone gives the plan that comes first another instant.
+func (c *conn) postpone(at int64) {
+	c.agenda[0].at = at
+	heap.Fix(&c.agenda, 0)
 }
 
 // cancel takes the plan off the agenda.
@@ -174,6 +186,6 @@ func (c *conn) cancel(p *plan) {
 // disband wakes the calls whose probes would have been sent. The caller holds c.mu.
 func (c *conn) disband() {
 	for len(c.agenda) > 0 {
-		heap.Pop(&c.agenda).(*plan).in.rouse()
+		heap.Pop(&c.agenda).(entry).in.rouse()
 	}
 }

@@ -1,62 +1,39 @@
 package ping
 
 import (
-	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// A batching fake notes how many messages it is given at a time.
-type batching struct {
-	*fake
-	mu    sync.Mutex
-	sizes map[int]int
-}
-
-func (b *batching) Send(messages []Message) (int, error) {
-	b.mu.Lock()
-	b.sizes[len(messages)]++
-	b.mu.Unlock()
-	return b.fake.Send(messages)
-}
-
-// What falls due together, of however many calls, leaves in batches, and in no more than that.
+// Of the probes of many calls, those that fall due in the same millisecond leave together: one waking for all.
 func TestDueTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &batching{fake: newFake(echoAfter(20 * ms)), sizes: map[int]int{}}
-		p, err := New(WithTransport(b))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer p.Close()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute+ms/2)
-		defer cancel()
+		f := newFake(echoAfter(20 * ms))
+		p := newFakePinger(t, f)
+		start := time.Now()
 		var calls sync.WaitGroup
-		const streams = spreadAfter + 1000 // ten and more in each of a hundred milliseconds
+		const streams, echoes = spreadAfter + 1000, 20 // ten and more in each of a hundred milliseconds
 		for range streams {
 			calls.Go(func() {
-				for r, err := range p.Stream(ctx, target, WithInterval(100*ms)) {
-					if r.Err != nil || err != nil && !errors.Is(err, context.DeadlineExceeded) {
+				for r, err := range p.Stream(t.Context(), target, WithInterval(100*ms), WithCount(echoes)) {
+					if r.Err != nil || err != nil || r.RTT != 20*ms {
 						t.Errorf("%+v, %v", r, err)
 					}
 				}
 			})
 		}
 		calls.Wait()
-		echoes, batches := 0, 0
-		for size, n := range b.sizes {
-			echoes += size * n
-			batches += n
+		left := f.departures(start)
+		if len(left) != streams*echoes {
+			t.Errorf("%d echo requests, not %d", len(left), streams*echoes)
 		}
-		if want := streams * 600; echoes < want-streams || echoes > want+streams {
-			t.Errorf("%d echo requests, not %d", echoes, want)
-		}
-		if batches > echoes/4 {
-			t.Errorf("%d echo requests in %d batches", echoes, batches)
+		if n := len(slices.Compact(left)); n > len(left)/5 {
+			t.Errorf("%d echo requests left at %d instants", len(left), n)
 		}
 	})
 }
