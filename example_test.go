@@ -705,6 +705,7 @@ func TestExamples(t *testing.T) {
 		},
 		{"Pinger.Reachable", ExamplePinger_Reachable, "up\n"},
 		{"Pinger.Sweep", ExamplePinger_Sweep, "16 are up\n"},
+		{"Pinger.PathMTU", ExamplePinger_PathMTU, "65535 bytes with the headers, for a UDP payload 65507\n"},
 		{"Pinger.Reopen", ExamplePinger_Reopen, "<nil>\n"},
 		{"Pinger.Counters", ExamplePinger_Counters, "2 sent, 2 received, 0 dropped by this host\n"},
 		{"ErrNotPermitted", ExampleErrNotPermitted, "permitted\n"},
