@@ -148,7 +148,8 @@ func WithSize(n int) ProbeOption {
 	return inRange("WithSize", n, 0, maxPayload6, func(c *probeConfig) *int { return &c.size })
 }
 
-// WithTTL sets the TTL or hop limit of the echo requests, 1 to 255. The default is the system's, mostly 64.
+// WithTTL sets the TTL or hop limit of the echo requests, 1 to 255. The default is the system's, mostly 64. Trace
+// sets its own.
 func WithTTL(n int) ProbeOption {
 	return inRange("WithTTL", n, 1, 255, func(c *probeConfig) *int { return &c.ttl })
 }
@@ -181,8 +182,9 @@ func WithNetwork(network string) ProbeOption {
 	})
 }
 
-// WithCount sets how many echo requests Sweep sends to each address (1 by default), how many Reachable sends at most
-// (3), and after how many a Stream ends (never): 1 or more.
+// WithCount sets how many echo requests Sweep sends to each address (1 by default), how many Trace sends to each
+// distance (3; it takes 1,000 at most), how many Reachable sends at most (3), and after how many a Stream ends
+// (never): 1 or more.
 func WithCount(n int) ProbeOption {
 	return inRange("WithCount", n, 1, 1<<31-1, func(c *probeConfig) *int { return &c.count })
 }

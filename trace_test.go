@@ -426,6 +426,14 @@ func TestTraceLimited(t *testing.T) {
 				t.Errorf("trace %d: got %q", i, got)
 			}
 		}
+		// However many are missing, two are sent again.
+		w.sent = nil
+		if got := lines(t, p, target, WithCount(20), WithTimeout(200*ms)); len(got) != 4 || !strings.Contains(got[0], "*") {
+			t.Errorf("got %q", got)
+		}
+		if sent := w.probes(); !slices.Equal(sent[:4], []int{22, 22, 22, 20}) {
+			t.Errorf("sent %v", sent)
+		}
 		// No more than a probe or two is let pass now: every router is found, though not three times.
 		for i := range 3 {
 			start := time.Now()
