@@ -18,7 +18,8 @@ const (
 
 // splitQuote cuts the extension off a quoted message, which may be padded then, and puts the labels in it into e. The
 // extension is at offset in data. If that is 0, nothing has told where: it is looked for where it mostly is, given the
-// length of the IP header that was quoted before data. What is malformed, or does not fit its checksum, is not believed.
+// length of the IP header that was quoted before data. What is malformed, or does not fit its checksum, is not
+// believed.
 func (e *ICMPError) splitQuote(data []byte, offset, header int) []byte {
 	told := offset > 0
 	if !told {

@@ -195,10 +195,10 @@ func WithMaxHops(n int) ProbeOption {
 }
 
 // WithFlow has all probes of a call take the same of several paths, and those of another number perhaps another one: 1
-// to 65,535. Routers that share packets out among paths keep those of one flow together (RFC 2992), and tell
-// flows of ICMP apart by checksum and identifier. So the probes of one number have the same checksum, if they are of
+// to 65,535. Routers that share packets out among paths keep those of one flow together (RFC 2992), and tell flows of
+// ICMP apart by checksum and identifier, if at all. So the probes of one number have the same checksum, if they are of
 // the same size and for the same target; the identifier is the Pinger's. Over IPv6 they have the same flow label
-// (RFC 6437) too, in place of the system's choice (Linux only). A Trace with the number goes the way that Pings with it go.
+// (RFC 6437) too, in place of the system's choice (Linux only). A Trace goes the way that Pings with its number go.
 //
 // Without it, a Trace has a flow of its own, which is the same each time, and other calls have none: each probe has
 // another checksum. The cost is 16 of the 64 bits of the secret that each probe carries. It needs a payload of 8
