@@ -66,6 +66,42 @@ func TestFlowOnTheWire(t *testing.T) {
 	})
 }
 
+// A trace keeps to its path, and so to its identifier, while Reopen gives the Pinger another.
+func TestFlowReopened(t *testing.T) {
+	responder := newResponder(t, func(r *netlab.Request) []netlab.Answer {
+		if r.TTL > 9 {
+			return []netlab.Answer{r.Echo()}
+		}
+		return []netlab.Answer{exceededAt(r)}
+	})
+	p := newPinger(t)
+	for _, host := range []string{beyond4, beyond6} {
+		responder.Reset()
+		n := 0
+		for h, err := range p.Trace(t.Context(), host, WithTimeout(time.Minute)) {
+			if n++; err != nil || h.Distance != n {
+				t.Errorf("got %v, %v", h, err)
+			}
+			if err := p.Reopen(); err != nil {
+				t.Error(err)
+			}
+		}
+		if n != 10 {
+			t.Errorf("%d hops", n)
+		}
+		seen := map[string]bool{}
+		for _, r := range responder.Records() {
+			seen[wireFlow(r)] = true
+		}
+		if len(seen) != 1 {
+			t.Errorf("the trace to %s went as %v", host, seen)
+		}
+	}
+	if c := p.Counters(); c.InFlight != 0 {
+		t.Errorf("counters %+v", c)
+	}
+}
+
 // A balancer that shares flows out as RFC 2992 has it sends each trace one way, and other flows other ways.
 func TestFlowBalanced(t *testing.T) {
 	newResponder(t, func(r *netlab.Request) []netlab.Answer {

@@ -13,11 +13,11 @@ import (
 // A Hop is what a [Pinger.Trace] met at one distance.
 type Hop struct {
 	// Distance is how many hops away it is: the TTL or hop limit of the probes. The first router is at 1.
-	Distance int
+	Distance int `json:"distance"`
 	// Replies are what became of the probes, in order of Seq, from 0. From is the router that answered, and TTL
 	// what its answer arrived with. Err is an *[ICMPError], mostly "time to live exceeded", with the router's
 	// MPLS labels where it tells them; [ErrTimeout] for silence; nil where the target itself answered.
-	Replies []Reply
+	Replies []Reply `json:"replies"`
 }
 
 // Reached reports whether the target itself answered.

@@ -1,6 +1,7 @@
 package ping
 
 import (
+	"encoding/json"
 	"net/netip"
 	"slices"
 	"testing"
@@ -52,5 +53,18 @@ func TestHop(t *testing.T) {
 		if h.Reached() != c.reached {
 			t.Errorf("%s: Reached is %v", c.want, !c.reached)
 		}
+	}
+}
+
+func TestHopJSON(t *testing.T) {
+	a := netip.MustParseAddr("10.0.0.1")
+	h := Hop{3, []Reply{
+		{From: a, RTT: time.Microsecond, Err: &ICMPError{Type: 11, From: a}},
+		{Seq: 1, Err: ErrTimeout},
+	}}
+	want := `{"distance":3,"replies":[{"seq":0,"from":"10.0.0.1","rtt_ns":1000,` +
+		`"error":"time to live exceeded, from 10.0.0.1"},{"seq":1,"error":"no reply in time"}]}`
+	if got, err := json.Marshal(h); err != nil || string(got) != want {
+		t.Errorf("got %s, %v, want %s", got, err, want)
 	}
 }

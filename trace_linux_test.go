@@ -67,6 +67,27 @@ func TestTraceRouters(t *testing.T) {
 	}
 }
 
+// With wire stamps, the RTT of each hop begins when its probe is handed to the device.
+func TestTraceWire(t *testing.T) {
+	chain := netlab.NewChain(t, netlab.Self(t), 2)
+	p := newPinger(t, WithWireTimestamps(true))
+	if !p.lines[0].Load().conn.wire {
+		t.Skip("the kernel has no SCM_TS_OPT_ID")
+	}
+	for _, addrs := range [][]netip.Addr{chain.Addrs4, chain.Addrs6} {
+		for h, err := range p.Trace(t.Context(), addrs[2].String(), WithTimeout(time.Minute)) {
+			if err != nil || !slices.Equal(h.Addrs(), addrs[h.Distance-1:h.Distance]) {
+				t.Errorf("got %v, %v", h, err)
+			}
+			for _, r := range h.Replies {
+				if r.Clock != ClockWire || r.RTT <= 0 {
+					t.Errorf("hop %d: %+v", h.Distance, r)
+				}
+			}
+		}
+	}
+}
+
 // The limit that Linux's routers have for ICMP errors hides none of them, however often we ask.
 func TestTraceLimitedRouters(t *testing.T) {
 	if testing.Short() {
