@@ -19,7 +19,8 @@ const (
 	maxRetries = 2
 )
 
-// A course is what a Trace knows of the way, and says which probe is to leave next. It does no I/O, and is told the time.
+// A course is what a Trace knows of the way, and says which probe is to leave next. It does no I/O, and is told the
+// time.
 type course struct {
 	count    int
 	end      int       // the last distance, as far as is known
