@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,6 +65,52 @@ func TestFlowOnTheWire(t *testing.T) {
 			}
 		}
 	})
+}
+
+// None of it needs a privilege, the flow label least of all.
+func TestFlowUnprivileged(t *testing.T) {
+	responder := newResponder(t, func(r *netlab.Request) []netlab.Answer {
+		if r.TTL > 3 {
+			return []netlab.Answer{r.Echo()}
+		}
+		return []netlab.Answer{r.ErrorMPLS(hopAddr(r.Dst, r.TTL), typeExceeded(r), 0, netlab.MPLSLabel{Label: 7, TTL: 1})}
+	})
+	labels := map[uint32]bool{}
+	if err := withoutCapabilities(func() error {
+		p, err := New(WithSocket(SocketDatagram), WithTimeout(time.Minute))
+		if err != nil {
+			return err
+		}
+		defer p.Close()
+		for _, host := range []string{beyond4, beyond6} {
+			for _, flow := range []int{1, 2} {
+				responder.Reset()
+				n := 0
+				for h, err := range p.Trace(t.Context(), host, WithFlow(flow)) {
+					if err != nil {
+						return err
+					}
+					if n++; n < 4 && !strings.Contains(h.String(), "<MPLS:L=7,E=0,S=1,T=1>") {
+						t.Errorf("got %v", h)
+					}
+				}
+				if n != 4 {
+					t.Errorf("%d hops", n)
+				}
+				for _, r := range responder.Records() {
+					if r.Dst.Is6() {
+						labels[binary.BigEndian.Uint32(r.Packet)&0xfffff] = true
+					}
+				}
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+	if len(labels) != 2 || labels[0] {
+		t.Errorf("flow labels are %v", labels)
+	}
 }
 
 // A trace keeps to its path, and so to its identifier, while Reopen gives the Pinger another.

@@ -133,8 +133,9 @@ func WithTimeout(d time.Duration) ProbeOption {
 	})
 }
 
-// WithInterval sets the time from one probe of a PingN, Stream or Reachable to the next: 0 or more, 1 s by
-// default. 0 sends each probe as soon as the one before it is settled, be it by an error of sending.
+// WithInterval sets the time from one probe of a PingN, Stream or Reachable to the next, and from the third and later
+// ones of a Trace for one distance: 0 or more, 1 s by default. 0 sends each probe as soon as the one before it is
+// settled, be it by an error of sending.
 func WithInterval(d time.Duration) ProbeOption {
 	return probeOption(func(c *probeConfig) error {
 		if d < 0 {

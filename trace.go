@@ -28,7 +28,8 @@ const (
 //
 // Probes for several distances are in flight together, so that silent routers cost a timeout or two, and not one each:
 // up to four distances beyond the farthest that has answered are tried at once, and one more every 30 ms of silence.
-// Of the probes for one distance, each leaves when the one before is settled, or after 50 ms.
+// Of the probes for one distance, each leaves when the one before is settled, or after 50 ms, and after the third
+// WithInterval apart.
 //
 // Routers limit the ICMP errors that they send: Linux to one a second for each destination, after the first six
 // (icmp_ratelimit, Documentation/networking/ip-sysctl.rst). So where a router answered some of its probes and not
@@ -37,8 +38,7 @@ const (
 //
 // All probes carry the same identifier and the same ICMP checksum, and over IPv6 the same flow label, so that routers
 // which share packets out among several paths send all of them one way (Paris traceroute). [WithFlow] chooses another.
-// For that the payload must be 8 bytes or more. WithTTL and WithInterval have no effect; the other options hold for
-// each probe. A Trace that is under way while Reopen is called ends over the socket with which it began.
+// For that the payload must be 8 bytes or more. WithTTL has no effect; the other options hold for each probe. A Trace that is under way while Reopen is called ends over the socket with which it began.
 func (p *Pinger) Trace(ctx context.Context, host string, opts ...ProbeOption) iter.Seq2[Hop, error] {
 	return func(yield func(Hop, error) bool) {
 		e, err := p.prepare(ctx, host, opts)
@@ -74,7 +74,7 @@ func (e *exchange) trace(ctx context.Context, yield func(Hop) bool) error {
 	}
 	timer := time.NewTimer(e.config.timeout)
 	defer timer.Stop()
-	way := newCourse(count, e.config.maxHops)
+	way := newCourse(count, e.config.maxHops, e.config.interval)
 	for settled := []outcome(nil); ; {
 		settled = e.conn.collect(e.in, settled[:0])
 		for i := range settled {

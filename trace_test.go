@@ -347,6 +347,37 @@ func TestTracePace(t *testing.T) {
 	}
 }
 
+// More than three probes for one distance leave an interval apart, so that routers' limits let them be answered.
+func TestTraceInterval(t *testing.T) {
+	for _, c := range []struct {
+		interval time.Duration
+		count    int
+		want     []time.Duration // of sending, to the first distance
+	}{
+		{time.Second, 5, []time.Duration{0, 10 * ms, 20 * ms, 1020 * ms, 2020 * ms}},
+		{5 * ms, 5, []time.Duration{0, 10 * ms, 20 * ms, 25 * ms, 30 * ms}},
+		{0, 5, []time.Duration{0, 10 * ms, 20 * ms, 30 * ms, 40 * ms}},
+		{time.Hour, 3, []time.Duration{0, 10 * ms, 20 * ms}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var got []time.Duration
+			start := time.Now()
+			w := &way{routers: []string{"10.0.0.1"}}
+			w.change = func(m Message, usual []delayed) []delayed {
+				if m.TTL == 1 {
+					got = append(got, time.Since(start))
+				}
+				return usual
+			}
+			p := newFakePinger(t, newFake(w.answer))
+			lines(t, p, target, WithCount(c.count), WithInterval(c.interval))
+			if !slices.Equal(got, c.want) {
+				t.Errorf("interval %v: sent at %v, want %v", c.interval, got, c.want)
+			}
+		})
+	}
+}
+
 // A router that sends no more than Linux does, one error a second after the first six, is found out all the same.
 func TestTraceLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -383,7 +414,7 @@ func TestTraceLimited(t *testing.T) {
 		}
 		// However many are missing, two are sent again.
 		w.sent = nil
-		if got := lines(t, p, target, WithCount(20), WithTimeout(200*ms)); len(got) != 4 || !strings.Contains(got[0], "*") {
+		if got := lines(t, p, target, WithCount(20), WithTimeout(200*ms), WithInterval(0)); len(got) != 4 || !strings.Contains(got[0], "*") {
 			t.Errorf("got %q", got)
 		}
 		if sent := w.probes(); !slices.Equal(sent[:4], []int{22, 22, 22, 20}) {
