@@ -254,7 +254,7 @@ func TestPathMTUAnswers(t *testing.T) {
 		want int
 	}{
 		{"late", large(func(m Message) []delayed { return []delayed{{1100 * ms, echoed(m)}} }), 1400},
-		{"just in time", large(func(m Message) []delayed { return []delayed{{1000 * ms, echoed(m)}} }), 1500},
+		{"just in time", large(func(m Message) []delayed { return []delayed{{999 * ms, echoed(m)}} }), 1500},
 		{"cut short", large(func(m Message) []delayed {
 			return []delayed{{ms, change(m, func(m *Message) { m.Data = m.Data[:1000] })}}
 		}), 1400},
