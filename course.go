@@ -10,8 +10,10 @@ const (
 	ahead = 4
 	// stride is how long after one distance the next is tried without that.
 	stride = 30 * time.Millisecond
-	// follow is how long after one probe the next for the same distance leaves, if that is not settled sooner.
+	// follow is how long after one probe the next for the same distance leaves, if that is not settled sooner; so do
+	// the first few. Those after them keep an interval, for the sake of limits.
 	follow = 50 * time.Millisecond
+	few    = 3
 	// limitPause is how long a router's limit on ICMP errors takes to let one more pass: a second, Linux's
 	// icmp_ratelimit (Documentation/networking/ip-sysctl.rst), and a little more, for it counts in ticks.
 	limitPause = 1100 * time.Millisecond
@@ -19,13 +21,15 @@ const (
 	maxRetries = 2
 )
 
-// A course is what a Trace knows of the way, and says which probe is to leave next. It does no I/O, and is told the time.
+// A course is what a Trace knows of the way, and says which probe is to leave next. It does no I/O, and is told the
+// time.
 type course struct {
 	count    int
-	end      int       // the last distance, as far as is known
-	farthest int       // that has answered
-	taken    int       // distances that have been handed over
-	opened   time.Time // when the first probe for the last of hops left
+	interval time.Duration // between the later probes for one distance
+	end      int           // the last distance, as far as is known
+	farthest int           // that has answered
+	taken    int           // distances that have been handed over
+	opened   time.Time     // when the first probe for the last of hops left
 	hops     []waypoint
 }
 
@@ -41,10 +45,13 @@ type waypoint struct {
 // A probe is one of a Trace.
 type probe struct{ distance, seq int }
 
-func (p probe) tag() int               { return p.distance<<16 | p.seq }
-func probeOf(tag int64) probe          { return probe{int(tag >> 16), int(tag & 0xffff)} }
-func (c *course) ended() bool          { return c.taken >= c.end }
-func newCourse(count, max int) *course { return &course{count: count, end: max} }
+func (p probe) tag() int      { return p.distance<<16 | p.seq }
+func probeOf(tag int64) probe { return probe{int(tag >> 16), int(tag & 0xffff)} }
+func (c *course) ended() bool { return c.taken >= c.end }
+
+func newCourse(count, max int, interval time.Duration) *course {
+	return &course{count: count, end: max, interval: interval}
+}
 
 // next returns the probe that is to leave next, and when, at once if in the past; false if that hangs on an answer.
 func (c *course) next() (next probe, at time.Time, ok bool) {
@@ -56,6 +63,8 @@ func (c *course) next() (next probe, at time.Time, ok bool) {
 	for i := c.taken; i < min(len(c.hops), c.end); i++ {
 		w := &c.hops[i]
 		switch n := len(w.replies); {
+		case n < c.count && n >= few && c.interval > 0:
+			consider(probe{i + 1, n}, w.last.Add(c.interval))
 		case n < c.count && w.flying == 0:
 			consider(probe{i + 1, n}, time.Time{})
 		case n < c.count:

@@ -173,6 +173,84 @@ func ExamplePinger_Reachable() {
 	fmt.Println("up")
 }
 
+// The routers on the way to a host, hop by hop. To print a hop is to print a line as traceroute does.
+func ExamplePinger_Trace() {
+	p, err := ping.New()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	for hop, err := range p.Trace(context.Background(), "127.0.0.1") {
+		if err != nil {
+			fmt.Println("the trace ended:", err)
+			break
+		}
+		for _, r := range hop.Replies {
+			var refused *ping.ICMPError
+			switch {
+			case r.Err == nil:
+				fmt.Println(hop.Distance, r.From, "is the target") // and r.RTT
+			case errors.As(r.Err, &refused):
+				fmt.Println(hop.Distance, r.From, refused.Reason(), refused.MPLS)
+			default:
+				fmt.Println(hop.Distance, r.Err) // silence
+			}
+		}
+	}
+}
+
+func ExampleHop_String() {
+	router := netip.MustParseAddr("198.51.100.254")
+	exceeded := &ping.ICMPError{Type: 11, From: router, MPLS: []ping.MPLSLabel{{Label: 16001, TTL: 1}}}
+	fmt.Println(ping.Hop{Distance: 3, Replies: []ping.Reply{
+		{Seq: 0, From: router, RTT: 1234 * time.Microsecond, Err: exceeded},
+		{Seq: 1, Err: ping.ErrTimeout},
+		{Seq: 2, From: router, RTT: 1198 * time.Microsecond, Err: exceeded},
+	}})
+	// Output: 3  198.51.100.254 <MPLS:L=16001,E=0,S=1,T=1>  1.234 ms  *  1.198 ms
+}
+
+// More than one router at a distance: some router before it sends packets of one flow several ways.
+func ExampleHop_Addrs() {
+	p, err := ping.New(ping.WithTransport(newWire(route)))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	for hop, err := range p.Trace(context.Background(), "192.0.2.1") {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(hop.Distance, hop.Addrs())
+	}
+	// Output:
+	// 1 [198.51.100.1]
+	// 2 [198.51.100.2]
+	// 3 [192.0.2.1]
+}
+
+func ExampleHop_Reached() {
+	p, err := ping.New(ping.WithTransport(newWire(route)))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	for hop, err := range p.Trace(context.Background(), "192.0.2.1") {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if hop.Reached() {
+			fmt.Println("it is", hop.Distance, "hops away")
+		}
+	}
+	// Output: it is 3 hops away
+}
+
 // All addresses of a prefix at once. Each comes as it is settled, not in the order given.
 func ExamplePinger_Sweep() {
 	p, err := ping.New()
@@ -496,6 +574,51 @@ func ExampleWithCount() {
 	// Output: ping 192.0.2.1: none of 5 echo requests answered: no reply in time
 }
 
+// Only as far as the second router.
+func ExampleWithMaxHops() {
+	p, err := ping.New(ping.WithTransport(newWire(route)))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	for hop, err := range p.Trace(context.Background(), "192.0.2.1", ping.WithMaxHops(2), ping.WithCount(1)) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(hop.Distance, hop.Addrs())
+	}
+	// Output:
+	// 1 [198.51.100.1]
+	// 2 [198.51.100.2]
+}
+
+// Where routers share traffic out among several paths, each flow takes one of them: the RTT of each, and its routers.
+func ExampleWithFlow() {
+	p, err := ping.New(ping.WithTransport(newWire(route)))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	for flow := 1; flow <= 3; flow++ {
+		reply, err := p.Ping(context.Background(), "192.0.2.1", ping.WithFlow(flow))
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Printf("flow %d: %d bytes from %v\n", flow, reply.Size, reply.From) // and reply.RTT
+		for range p.Trace(context.Background(), "192.0.2.1", ping.WithFlow(flow)) {
+			// the routers that this very flow passes
+		}
+	}
+	// Output:
+	// flow 1: 64 bytes from 192.0.2.1
+	// flow 2: 64 bytes from 192.0.2.1
+	// flow 3: 64 bytes from 192.0.2.1
+}
+
 func ExampleWithSource() {
 	p, err := ping.New(ping.WithSource(netip.MustParseAddr("127.0.0.2")))
 	if err != nil {
@@ -664,6 +787,15 @@ func refuse(m ping.Message) (ping.Message, bool) {
 	return m, true
 }
 
+// route is a path of two routers, and the target beyond them.
+func route(m ping.Message) (ping.Message, bool) {
+	if m.TTL == 1 || m.TTL == 2 {
+		m.Err = &ping.ICMPError{Type: 11, From: netip.AddrFrom4([4]byte{198, 51, 100, byte(m.TTL)})}
+		return m, true
+	}
+	return echo(m)
+}
+
 // silence loses the request.
 func silence(ping.Message) (ping.Message, bool) { return ping.Message{}, false }
 
@@ -704,7 +836,12 @@ func TestExamples(t *testing.T) {
 			"probe 0 answered by 127.0.0.1\nprobe 1 answered by 127.0.0.1\nprobe 2 answered by 127.0.0.1\n3 of 3\n",
 		},
 		{"Pinger.Reachable", ExamplePinger_Reachable, "up\n"},
+		{
+			"Pinger.Trace", ExamplePinger_Trace,
+			"1 127.0.0.1 is the target\n1 127.0.0.1 is the target\n1 127.0.0.1 is the target\n",
+		},
 		{"Pinger.Sweep", ExamplePinger_Sweep, "16 are up\n"},
+		{"Pinger.PathMTU", ExamplePinger_PathMTU, "65535 bytes with the headers, for a UDP payload 65507\n"},
 		{"Pinger.Reopen", ExamplePinger_Reopen, "<nil>\n"},
 		{"Pinger.Counters", ExamplePinger_Counters, "2 sent, 2 received, 0 dropped by this host\n"},
 		{"ErrNotPermitted", ExampleErrNotPermitted, "permitted\n"},

@@ -16,9 +16,10 @@ const (
 	quotationLen = 128
 )
 
-// splitQuote cuts the padding, and the extension, off a quoted message, and puts the labels in the extension into e. The
-// extension is at offset in data; 0: nothing has told where, and the quoted message is what a header of so many bytes
-// came before. What is malformed, or does not fit its checksum, is not believed.
+// splitQuote cuts the extension off a quoted message, which may be padded then, and puts the labels in it into e. The
+// extension is at offset in data. If that is 0, nothing has told where: it is looked for where it mostly is, given the
+// length of the IP header that was quoted before data. What is malformed, or does not fit its checksum, is not
+// believed.
 func (e *ICMPError) splitQuote(data []byte, offset, header int) []byte {
 	told := offset > 0
 	if !told {

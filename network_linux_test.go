@@ -480,6 +480,12 @@ func TestNoNeighbour(t *testing.T) {
 			}
 		})
 	}
+	// So is it by a Trace: no router is met.
+	wg.Go(func() {
+		if got := lines(t, p, "198.51.100.78", WithTimeout(time.Minute)); len(got) != 1 || got[0] != repeat(1, near4+"!H") {
+			t.Errorf("trace: %q", got)
+		}
+	})
 	wg.Wait()
 }
 

@@ -133,8 +133,9 @@ func WithTimeout(d time.Duration) ProbeOption {
 	})
 }
 
-// WithInterval sets the time from one probe of a PingN, Stream or Reachable to the next: 0 or more, 1 s by
-// default. 0 sends each probe as soon as the one before it is settled, be it by an error of sending.
+// WithInterval sets the time from one probe of a PingN, Stream or Reachable to the next, and from the third and later
+// ones of a Trace for one distance: 0 or more, 1 s by default. 0 sends each probe as soon as the one before it is
+// settled, be it by an error of sending.
 func WithInterval(d time.Duration) ProbeOption {
 	return probeOption(func(c *probeConfig) error {
 		if d < 0 {
@@ -151,7 +152,8 @@ func WithSize(n int) ProbeOption {
 	return inRange("WithSize", n, 0, maxPayload6, func(c *probeConfig) *int { return &c.size })
 }
 
-// WithTTL sets the TTL or hop limit of the echo requests, 1 to 255. The default is the system's, mostly 64.
+// WithTTL sets the TTL or hop limit of the echo requests, 1 to 255. The default is the system's, mostly 64. Trace
+// sets its own.
 func WithTTL(n int) ProbeOption {
 	return inRange("WithTTL", n, 1, 255, func(c *probeConfig) *int { return &c.ttl })
 }
@@ -184,8 +186,9 @@ func WithNetwork(network string) ProbeOption {
 	})
 }
 
-// WithCount sets how many echo requests Sweep sends to each address (1 by default), how many Reachable sends at most
-// (3), PathMTU of a size that is not answered (5), and after how many a Stream ends (never): 1 or more.
+// WithCount sets how many echo requests Sweep sends to each address (1 by default), how many Trace sends to each
+// distance (3; it takes 1,000 at most), how many Reachable sends at most (3), PathMTU of a size that is not answered
+// (5), and after how many a Stream ends (never): 1 or more.
 func WithCount(n int) ProbeOption {
 	return inRange("WithCount", n, 1, 1<<31-1, func(c *probeConfig) *int { return &c.count })
 }
@@ -196,10 +199,10 @@ func WithMaxHops(n int) ProbeOption {
 }
 
 // WithFlow has all probes of a call take the same of several paths, and those of another number perhaps another one: 1
-// to 65,535. Routers that share packets out among paths keep those of one flow together (RFC 2992), and tell
-// flows of ICMP apart by checksum and identifier. So the probes of one number have the same checksum, if they are of
+// to 65,535. Routers that share packets out among paths keep those of one flow together (RFC 2992), and tell flows of
+// ICMP apart by checksum and identifier, if at all. So the probes of one number have the same checksum, if they are of
 // the same size and for the same target; the identifier is the Pinger's. Over IPv6 they have the same flow label
-// (RFC 6437) too, in place of the system's choice (Linux only). A Trace with the number goes the way that Pings with it go.
+// (RFC 6437) too, in place of the system's choice (Linux only). A Trace goes the way that Pings with its number go.
 //
 // Without it, a Trace has a flow of its own, which is the same each time, and other calls have none: each probe has
 // another checksum. The cost is 16 of the 64 bits of the secret that each probe carries. It needs a payload of 8

@@ -114,6 +114,10 @@ func TestPathMTURouters(t *testing.T) {
 			})
 		})
 	}
+	t.Run("with wire stamps", func(t *testing.T) {
+		_, hosts := mtuPath(t, 1500, 1400)
+		checkMTU(t, newPinger(t, WithWireTimestamps(true)), map[string]int{hosts[0]: 1400, hosts[1]: 1400, "::1": 65536})
+	})
 	t.Run("IPv4 below what IPv6 needs", func(t *testing.T) {
 		_, hosts := mtuPath(t, 1500, 600)
 		checkMTU(t, newPinger(t), map[string]int{hosts[0]: 600})

@@ -27,9 +27,9 @@ func packetSize(m Message) int {
 
 // tooBig is a router's answer to a packet that is too big.
 func tooBig(m Message, mtu int) Message {
-	r := refusal(m, router4, icmpUnreachable, codeFragmentationNeeded)
+	r := refusal(m, "192.0.2.254", icmpUnreachable, codeFragmentationNeeded)
 	if m.Addr.Is6() {
-		r = refusal(m, router6, icmp6PacketTooBig, 0)
+		r = refusal(m, "2001:db8::fe", icmp6PacketTooBig, 0)
 	}
 	r.Err.MTU = mtu
 	return r
@@ -188,7 +188,7 @@ func TestPathMTUNoAnswer(t *testing.T) {
 					if !c.named {
 						return nil
 					}
-					return []delayed{{5 * ms, refusal(m, router4, icmpUnreachable, 1)}}
+					return []delayed{{5 * ms, refusal(m, "192.0.2.254", icmpUnreachable, 1)}}
 				})
 				start := time.Now()
 				got, err := newFakePinger(t, f).PathMTU(t.Context(), host, c.opts...)
@@ -254,7 +254,7 @@ func TestPathMTUAnswers(t *testing.T) {
 		want int
 	}{
 		{"late", large(func(m Message) []delayed { return []delayed{{1100 * ms, echoed(m)}} }), 1400},
-		{"just in time", large(func(m Message) []delayed { return []delayed{{1000 * ms, echoed(m)}} }), 1500},
+		{"just in time", large(func(m Message) []delayed { return []delayed{{999 * ms, echoed(m)}} }), 1500},
 		{"cut short", large(func(m Message) []delayed {
 			return []delayed{{ms, change(m, func(m *Message) { m.Data = m.Data[:1000] })}}
 		}), 1400},
@@ -265,7 +265,7 @@ func TestPathMTUAnswers(t *testing.T) {
 			return []delayed{{ms, change(m, func(m *Message) { m.Data[10]++ })}}
 		}), 1400},
 		{"a firewall's refusal", large(func(m Message) []delayed {
-			return []delayed{{ms, refusal(m, router4, icmpUnreachable, 13)}}
+			return []delayed{{ms, refusal(m, "192.0.2.254", icmpUnreachable, 13)}}
 		}), 1400},
 		{"three times", func(m Message) []delayed {
 			return []delayed{{ms, echoed(m)}, {2 * ms, echoed(m)}, {3 * ms, echoed(m)}}

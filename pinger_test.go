@@ -568,6 +568,10 @@ func TestBadInput(t *testing.T) {
 		{target, []ProbeOption{WithTrafficClass(-1)}, "WithTrafficClass(-1): want 0 to 255"},
 		{target, []ProbeOption{WithTrafficClass(256)}, "WithTrafficClass(256): want 0 to 255"},
 		{target, []ProbeOption{WithCount(0)}, "WithCount(0): want 1 to 2147483647"},
+		{target, []ProbeOption{WithMaxHops(0)}, "WithMaxHops(0): want 1 to 255"},
+		{target, []ProbeOption{WithFlow(0)}, "WithFlow(0): want 1 to 65535"},
+		{target, []ProbeOption{WithFlow(65536)}, "WithFlow(65536): want 1 to 65535"},
+		{target, []ProbeOption{WithFlow(1), WithSize(7)}, "WithFlow(1) with WithSize(7): want a size of 8 or more"},
 		{target, []ProbeOption{nil}, "option 0 is nil"},
 	} {
 		_, err := p.Ping(t.Context(), c.host, c.opts...)

@@ -19,18 +19,31 @@ type config struct {
 	network     string
 	size        int
 	quiet, json bool
+	trace, mtu  bool // instead of pinging
+	count       int  // 0: not given
+	maxHops     int
+	numeric     bool
 	options     []ping.Option
 }
 
+// The flags that say how to do each of the three; for any other the command has no use then.
+const (
+	pingFlags  = " trace mtu c s t i W 4 6 q json "
+	traceFlags = " trace mtu c s i W 4 6 m n json "
+	mtuFlags   = " trace mtu c t W 4 6 json "
+)
+
 // parse reads the arguments. On -h it writes the usage to w, and returns flag.ErrHelp.
 func parse(args []string, w io.Writer) (*config, error) {
-	c := &config{network: "ip", size: 56}
+	c := &config{network: "ip", size: 56, maxHops: 30}
 	add := func(o ping.Option) { c.options = append(c.options, o) }
 	var only4, only6 bool
 	f := flag.NewFlagSet("dping", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	number(f, "c", "stop after `n` probes to each host (default: when interrupted)", 1, math.MaxInt32,
-		func(n int) { add(ping.WithCount(n)) })
+	number(f, "c", "stop after `n` probes to each host (default: when interrupted);\n"+
+		"with -trace: print statistics of n probes to each hop;\n"+
+		"with -mtu: try a size n times before it counts as too big (default 5)", 1, math.MaxInt32,
+		func(n int) { c.count = n; add(ping.WithCount(n)) })
 	number(f, "s", "send a payload of `size` bytes (default 56)", 0, 65527,
 		func(n int) { c.size = n; add(ping.WithSize(n)) })
 	number(f, "t", "send with this `ttl` or hop limit (default: the system's)", 1, 255,
@@ -44,10 +57,17 @@ func parse(args []string, w io.Writer) (*config, error) {
 	boolean(f, "6", "use IPv6 only", &only6)
 	boolean(f, "q", "quiet: show the first line and the statistics only", &c.quiet)
 	boolean(f, "json", "print JSON objects, one a line", &c.json)
+	boolean(f, "trace", "show the routers on the way", &c.trace)
+	number(f, "m", "with -trace: go no farther than `n` hops (default 30)", 1, 255,
+		func(n int) { c.maxHops = n; add(ping.WithMaxHops(n)) })
+	boolean(f, "n", "with -trace: look up no names", &c.numeric)
+	boolean(f, "mtu", "find the largest packet that gets there in one piece", &c.mtu)
 
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintln(w, "usage: dping [options] host...")
+			fmt.Fprint(w, "usage: dping [options] host...\n"+
+				"       dping -trace [options] host...\n"+
+				"       dping -mtu [options] host...\n")
 			f.SetOutput(w)
 			f.PrintDefaults()
 		}
@@ -61,6 +81,9 @@ func parse(args []string, w io.Writer) (*config, error) {
 	case only6:
 		c.network = "ip6"
 	}
+	if err := c.check(f); err != nil {
+		return nil, err
+	}
 	c.hosts = f.Args()
 	if len(c.hosts) == 0 {
 		return nil, errors.New("no host: want one or more names or addresses (-h shows the options)")
@@ -71,6 +94,28 @@ func parse(args []string, w io.Writer) (*config, error) {
 		}
 	}
 	return c, nil
+}
+
+// check refuses flags that have no effect on what is asked for.
+func (c *config) check(f *flag.FlagSet) (err error) {
+	allowed, with := pingFlags, "without -trace"
+	switch {
+	case c.trace && c.mtu:
+		return errors.New("-trace and -mtu exclude each other: want one of them, or neither")
+	case c.trace:
+		allowed, with = traceFlags, "with -trace"
+	case c.mtu:
+		allowed, with = mtuFlags, "with -mtu"
+	}
+	f.Visit(func(given *flag.Flag) {
+		switch {
+		case !strings.Contains(allowed, " "+given.Name+" "):
+			err = fmt.Errorf("-%s has no effect %s", given.Name, with)
+		case c.trace && c.count == 0 && given.Name == "i":
+			err = errors.New("-i has no effect with -trace but without -c")
+		}
+	})
+	return err
 }
 
 // number defines a flag for low to high.

@@ -40,6 +40,19 @@ func TestArgumentErrors(t *testing.T) {
 		{[]string{"-q=2", "::1"}, `invalid boolean value "2" for -q: want true or false`},
 		{[]string{"-json=yes", "::1"}, `invalid boolean value "yes" for -json: want true or false`},
 		{[]string{"-4=on", "::1"}, `invalid boolean value "on" for -4: want true or false`},
+		{[]string{"-trace=2", "::1"}, `invalid boolean value "2" for -trace: want true or false`},
+		{[]string{"-m", "0", "::1"}, `invalid value "0" for flag -m: want 1 to 255`},
+		{[]string{"-m", "256", "::1"}, `invalid value "256" for flag -m: want 1 to 255`},
+		{[]string{"-trace", "-mtu", "::1"}, "-trace and -mtu exclude each other: want one of them, or neither"},
+		{[]string{"-m", "5", "::1"}, "-m has no effect without -trace"},
+		{[]string{"-n", "::1"}, "-n has no effect without -trace"},
+		{[]string{"-trace", "-t", "5", "::1"}, "-t has no effect with -trace"},
+		{[]string{"-trace", "-q", "::1"}, "-q has no effect with -trace"},
+		{[]string{"-trace", "-i", "1", "::1"}, "-i has no effect with -trace but without -c"},
+		{[]string{"-mtu", "-s", "5", "::1"}, "-s has no effect with -mtu"},
+		{[]string{"-mtu", "-i", "5", "::1"}, "-i has no effect with -mtu"},
+		{[]string{"-mtu", "-n", "::1"}, "-n has no effect with -mtu"},
+		{[]string{"-trace"}, "no host: want one or more names or addresses (-h shows the options)"},
 		{[]string{"-x", "::1"}, "flag provided but not defined: -x"},
 		{[]string{"-c"}, "flag needs an argument: -c"},
 	} {
@@ -88,6 +101,11 @@ func TestParse(t *testing.T) {
 		{"-c 1 -i 0 -W 1 -s 0 -t 1 -json a", config{network: "ip", json: true}, 5},
 		{"-s 65527 -c=2147483647 -t=255 a", config{network: "ip", size: 65527}, 3},
 		{"-4=false -- a", config{network: "ip", size: 56}, 0},
+		{"-trace=false -mtu=false a", config{network: "ip", size: 56}, 0},
+		{"-trace a", config{network: "ip", size: 56, trace: true}, 0},
+		{"-trace -n -m 9 -c 5 -i 2 -W 3 -s 8 -6 -json a",
+			config{network: "ip6", size: 8, trace: true, numeric: true, maxHops: 9, count: 5, json: true}, 5},
+		{"-mtu -c 5 -W 3 -t 9 -4 -json a", config{network: "ip4", size: 56, mtu: true, count: 5, json: true}, 3},
 	} {
 		c, err := parse(strings.Fields(test.args), io.Discard)
 		if err != nil {
@@ -95,7 +113,9 @@ func TestParse(t *testing.T) {
 			continue
 		}
 		if c.network != test.want.network || c.size != test.want.size || c.quiet != test.want.quiet ||
-			c.json != test.want.json || len(c.options) != test.n || len(c.hosts) != 1 || c.hosts[0] != "a" {
+			c.json != test.want.json || c.trace != test.want.trace || c.mtu != test.want.mtu ||
+			c.numeric != test.want.numeric || test.want.trace && c.count != test.want.count ||
+			test.want.maxHops != 0 && c.maxHops != test.want.maxHops || len(c.options) != test.n || len(c.hosts) != 1 || c.hosts[0] != "a" {
 			t.Errorf("%s: %+v, want %+v, %d options and host a", test.args, *c, test.want, test.n)
 		}
 	}
@@ -107,7 +127,7 @@ func TestHelp(t *testing.T) {
 		t.Errorf("exit status %d, stderr %q, want 0 and nothing", status, stderr)
 	}
 	for _, want := range []string{
-		"usage: dping ", "-4", "-6", "-c n", "-i interval", "-W timeout", "-s size", "-t ttl", "-q", "-json",
+		"usage: dping ", "-4", "-6", "-c n", "-i interval", "-W timeout", "-s size", "-t ttl", "-q", "-json", "-trace", "-mtu", "-m n", "-n",
 	} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("the usage lacks %q:\n%s", want, stdout)

@@ -2,6 +2,8 @@
 // reports as ping(8) does:
 //
 //	dping [-c n] [-i interval] [-W timeout] [-s size] [-t ttl] [-4|-6] [-q] [-json] host...
+//	dping -trace [-c n [-i interval]] [-m hops] [-n] [-W timeout] [-s size] [-4|-6] [-json] host...
+//	dping -mtu [-c n] [-W timeout] [-t ttl] [-4|-6] [-json] host...
 //
 // There is a line for each probe, once it is answered, refused or given up; with several hosts it begins with the
 // host's name. A probe that could not be sent is told of on stderr. The statistics of each host follow at the end:
@@ -12,6 +14,16 @@
 // for the statistics. There seq counts from 0, whereas icmp_seq counts from 1. Late, duplicate, corrupted and stray
 // replies, and the median, are not measured, and stay 0.
 //
+// With -trace it shows the routers on the way, a line for each, as traceroute(8) does: who answered each of three
+// probes and after how long; * for silence; !H, !N, !X and the like for an ICMP error that ends the way; MPLS labels
+// in <>. With -c as well it prints a table instead, as mtr(8) does in its report: n probes go to each hop, an interval
+// apart, and there are loss, number sent, and the last, mean, best and worst RTT and its standard deviation, in
+// milliseconds. Names are looked up, unless -n is given. With -json there is one object {"host":..., "hop":{...}} a
+// hop.
+//
+// With -mtu it finds the largest packet, in bytes with the headers, that reaches a host unfragmented. With -json that
+// is {"host":..., "target":..., "mtu":...}.
+//
 // The exit status is 0 if each host answered at least once, 1 if one did not, and 2 for any other error, such as a
 // bad argument, a name that is not known, or a system that permits no ICMP sockets.
 package main
@@ -21,6 +33,7 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"sync"
@@ -35,7 +48,7 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr, notifyQuit()))
 }
 
-// run is the command: it pings until all is done or ctx ends, shows the statistics on each signal from quit, and
+// run is the command: it works until all is done or ctx ends, shows the statistics on each signal from quit, and
 // returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, quit <-chan os.Signal) int {
 	ctx, stop := context.WithCancel(ctx)
@@ -56,9 +69,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, quit <-ch
 	defer pinger.Close()
 
 	out := &output{config: c, stop: stop, stdout: stdout, stderr: stderr}
+	switch {
+	case c.trace:
+		names := newNames(ctx, net.DefaultResolver.LookupAddr)
+		defer names.close()
+		return out.traceAll(ctx, pinger, names, quit)
+	case c.mtu:
+		return out.mtuAll(ctx, pinger)
+	}
+	return out.pingAll(ctx, pinger, quit)
+}
+
+// pingAll pings the hosts, and returns the exit status.
+func (out *output) pingAll(ctx context.Context, pinger *ping.Pinger, quit <-chan os.Signal) int {
 	var running sync.WaitGroup
-	targets := make([]*target, len(c.hosts))
-	for i, host := range c.hosts {
+	targets := make([]*target, len(out.config.hosts))
+	for i, host := range out.config.hosts {
 		t := &target{host: host}
 		targets[i] = t
 		running.Go(func() {

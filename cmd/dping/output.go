@@ -29,6 +29,7 @@ type record struct {
 	Host       string           `json:"host"`
 	Reply      *ping.Reply      `json:"reply,omitempty"`
 	Statistics *ping.Statistics `json:"statistics,omitempty"`
+	Hop        any              `json:"hop,omitempty"`
 }
 
 // begin says that the target is known by addr.
@@ -126,7 +127,7 @@ func (o *output) print(text string) {
 }
 
 // encode writes one line of JSON.
-func (o *output) encode(r record) { o.check(json.NewEncoder(o.stdout).Encode(r)) }
+func (o *output) encode(r any) { o.check(json.NewEncoder(o.stdout).Encode(r)) }
 
 // check ends everything when stdout fails.
 func (o *output) check(err error) {

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+
+	"github.com/icmpsock/ping"
+)
+
+// An mtuRecord is a line of -mtu -json.
+type mtuRecord struct {
+	Host   string     `json:"host"`
+	Target netip.Addr `json:"target"`
+	MTU    int        `json:"mtu,omitempty"`
+	Error  string     `json:"error,omitempty"`
+}
+
+// mtuAll finds the path MTU to each host, and returns the exit status.
+func (o *output) mtuAll(ctx context.Context, p *ping.Pinger) int {
+	var running sync.WaitGroup
+	status := make([]int, len(o.config.hosts))
+	for i, host := range o.config.hosts {
+		running.Go(func() {
+			addr, err := p.Resolve(ctx, host, ping.WithNetwork(o.config.network))
+			mtu := 0
+			if err == nil {
+				mtu, err = p.PathMTU(ctx, addr.String())
+			}
+			status[i] = o.showMTU(mtuRecord{Host: host, Target: addr, MTU: mtu}, err)
+		})
+	}
+	running.Wait()
+	if o.failed {
+		return 2
+	}
+	worst := 0
+	for _, s := range status {
+		worst = max(worst, s)
+	}
+	return worst
+}
+
+// showMTU shows what was found for one host, and returns what that means for the exit status.
+func (o *output) showMTU(r mtuRecord, err error) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var refused *ping.ICMPError
+	text := fmt.Sprintf("path MTU to %s (%v): %d bytes", r.Host, r.Target, r.MTU)
+	status := 1
+	switch interrupted := errors.Is(err, context.Canceled); {
+	case err == nil:
+		status = 0
+	case interrupted && r.MTU == 0:
+		return status
+	case interrupted:
+		r.Error = "interrupted"
+		text += " or more (interrupted)"
+	case errors.As(err, &refused):
+		r.Error = refused.Error()
+		text = fmt.Sprintf("From %v: %s", refused.From, refused.Reason())
+	case errors.Is(err, ping.ErrTimeout):
+		r.Error = ping.ErrTimeout.Error()
+		text = "no answer from " + r.Host
+	default:
+		complain(o.stderr, err)
+		return 2
+	}
+	if o.config.json {
+		o.encode(r)
+	} else {
+		o.print(text)
+	}
+	return status
+}

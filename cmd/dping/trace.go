@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+
+	"github.com/icmpsock/ping"
+)
+
+// A hopRecord is a hop of -trace -json.
+type hopRecord struct {
+	Distance int                        `json:"distance"`
+	Reached  bool                       `json:"reached"`
+	Names    map[netip.Addr]string      `json:"names,omitempty"`
+	MPLS     map[netip.Addr][]mplsLabel `json:"mpls,omitempty"`
+	Replies  []ping.Reply               `json:"replies"`
+}
+
+type mplsLabel struct {
+	Label        int `json:"label"`
+	TrafficClass int `json:"traffic_class"`
+	TTL          int `json:"ttl"`
+}
+
+// traceAll shows the way to each host, one after another, and returns the exit status.
+func (o *output) traceAll(ctx context.Context, p *ping.Pinger, n *names, quit <-chan os.Signal) int {
+	status := 0
+	for _, host := range o.config.hosts {
+		reached, err := false, ctx.Err()
+		var addr netip.Addr
+		if err == nil {
+			addr, err = p.Resolve(ctx, host, ping.WithNetwork(o.config.network))
+		}
+		switch {
+		case err != nil:
+		case o.config.count > 0:
+			reached, err = o.report(ctx, p, n, host, addr, quit)
+		default:
+			reached, err = o.trace(ctx, p, n, host, addr)
+		}
+		switch {
+		case err != nil && ctx.Err() == nil:
+			complain(o.stderr, err)
+			status = 2
+		case !reached:
+			status = max(status, 1)
+		}
+	}
+	if o.failed {
+		return 2
+	}
+	return status
+}
+
+// trace shows the hops as they come, while their names are looked up.
+func (o *output) trace(
+	ctx context.Context, p *ping.Pinger, n *names, host string, addr netip.Addr,
+) (reached bool, err error) {
+	if !o.config.json {
+		o.print(fmt.Sprintf("TRACE %s (%v): %d hops max, %d data bytes", host, addr, o.config.maxHops, o.config.size))
+	}
+	hops := make(chan ping.Hop, o.config.maxHops)
+	go func() {
+		defer close(hops)
+		for h, e := range p.Trace(ctx, addr.String()) {
+			if e != nil {
+				err = e
+				return
+			}
+			if !o.config.numeric {
+				for _, a := range h.Addrs() {
+					n.start(a)
+				}
+			}
+			hops <- h
+		}
+	}()
+	for h := range hops {
+		reached = reached || h.Reached()
+		o.showHop(n, host, h)
+	}
+	return reached, err
+}
+
+// showHop shows one hop, once the names of its routers are known.
+func (o *output) showHop(n *names, host string, h ping.Hop) {
+	named := o.named(n, h.Addrs())
+	if !o.config.json {
+		text := h.String()
+		for addr, name := range named {
+			text = strings.ReplaceAll(text, fmt.Sprintf("  %v ", addr), fmt.Sprintf("  %s (%v) ", name, addr))
+		}
+		o.print(text)
+		return
+	}
+	r := hopRecord{Distance: h.Distance, Reached: h.Reached(), Names: named, Replies: h.Replies}
+	for _, reply := range h.Replies {
+		var e *ping.ICMPError
+		if errors.As(reply.Err, &e) && e.MPLS != nil {
+			stack := make([]mplsLabel, len(e.MPLS))
+			for i, l := range e.MPLS {
+				stack[i] = mplsLabel(l)
+			}
+			if r.MPLS == nil {
+				r.MPLS = map[netip.Addr][]mplsLabel{}
+			}
+			r.MPLS[e.From] = stack
+		}
+	}
+	o.encode(record{Host: host, Hop: r})
+}
+
+// named are the names of those addresses that have one.
+func (o *output) named(n *names, addrs []netip.Addr) map[netip.Addr]string {
+	list := map[netip.Addr]string{}
+	for _, addr := range addrs {
+		if o.config.numeric {
+			break
+		}
+		if name := n.of(addr); name != "" {
+			list[addr] = name
+		}
+	}
+	return list
+}

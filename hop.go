@@ -1,0 +1,115 @@
+package ping
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Hop is what a [Pinger.Trace] met at one distance.
+type Hop struct {
+	// Distance is how many hops away it is: the TTL or hop limit of the probes. The first router is at 1.
+	Distance int `json:"distance"`
+	// Replies are what became of the probes, in order of Seq, from 0. From is the router that answered, and TTL
+	// what its answer arrived with. Err is an *[ICMPError], mostly "time to live exceeded", with the router's
+	// MPLS labels where it tells them; [ErrTimeout] for silence; nil where the target itself answered.
+	Replies []Reply `json:"replies"`
+}
+
+// Reached reports whether the target itself answered.
+func (h Hop) Reached() bool {
+	return slices.ContainsFunc(h.Replies, func(r Reply) bool { return r.Err == nil })
+}
+
+// Addrs returns who answered, each once, in order of Seq. It is empty for silence. More than one mostly means that a
+// router on the way sends packet for packet another way.
+func (h Hop) Addrs() (list []netip.Addr) {
+	for _, r := range h.Replies {
+		if r.From.IsValid() && !slices.Contains(list, r.From) {
+			list = append(list, r.From)
+		}
+	}
+	return list
+}
+
+// String is a line as traceroute(8) prints it, without names: the distance, then for each probe who answered, unless it
+// is the one before, and the RTT in milliseconds, or * for silence. After it !H, !N, !P, !X and so on mark
+// an error that ends the path, as they do there; MPLS labels are in <>.
+func (h Hop) String() string {
+	b := fmt.Appendf(nil, "%2d", h.Distance)
+	var last netip.Addr
+	for _, r := range h.Replies {
+		if !r.From.IsValid() {
+			b = append(b, "  *"...)
+			continue
+		}
+		var refused *ICMPError
+		errors.As(r.Err, &refused)
+		if r.From != last {
+			last = r.From
+			b = append(b, "  "+r.From.String()...)
+			b = append(b, refused.labels()...)
+		}
+		b = fmt.Appendf(b, "  %.3f ms", float64(r.RTT)/float64(time.Millisecond))
+		b = append(b, refused.mark()...)
+	}
+	return string(b)
+}
+
+// labels is the MPLS label stack as traceroute -e prints it.
+func (e *ICMPError) labels() string {
+	if e == nil || len(e.MPLS) == 0 {
+		return ""
+	}
+	var list []string
+	for i, l := range e.MPLS {
+		bottom := 0
+		if i == len(e.MPLS)-1 {
+			bottom = 1
+		}
+		list = append(list, fmt.Sprintf("L=%d,E=%d,S=%d,T=%d", l.Label, l.TrafficClass, bottom, l.TTL))
+	}
+	return " <MPLS:" + strings.Join(list, "/") + ">"
+}
+
+var marks4 = map[int]string{
+	0: " !N", 1: " !H", 2: " !P", 5: " !S", 6: " !N", 7: " !H", 9: " !X", 10: " !X", 13: " !X", 14: " !V", 15: " !C",
+}
+
+var marks6 = map[int]string{0: " !N", 1: " !X", 2: " !S", 3: " !H"}
+
+// mark is traceroute's for an error that ends the path, "" for one that does not.
+func (e *ICMPError) mark() string {
+	if e == nil || e.onTheWay() {
+		return ""
+	}
+	if e.tooBig() {
+		if e.MTU == 0 {
+			return " !F"
+		}
+		return " !F-" + strconv.Itoa(e.MTU)
+	}
+	unreachable, marks := icmpUnreachable, marks4
+	if e.From.Is6() {
+		unreachable, marks = icmp6Unreachable, marks6
+	}
+	if e.Type != unreachable {
+		return fmt.Sprintf(" !<%d-%d>", e.Type, e.Code)
+	}
+	if m := marks[e.Code]; m != "" {
+		return m
+	}
+	return fmt.Sprintf(" !<%d>", e.Code)
+}
+
+// onTheWay reports whether the error is that of a router which the probe's TTL took it to: time exceeded in transit.
+func (e *ICMPError) onTheWay() bool {
+	if e.From.Is6() {
+		return e.Type == icmp6TimeExceeded && e.Code == 0
+	}
+	return e.Type == icmpTimeExceeded && e.Code == 0
+}
