@@ -84,6 +84,9 @@ func (b *batch) set(i int, m *Message, v6 bool) error {
 	if err != nil {
 		return err
 	}
+	if m.FlowLabel != 0 && v6 {
+		name.Flowinfo = bigEndian(uint32(m.FlowLabel) & 0xfffff)
+	}
 	b.names[i] = name
 	h.Namelen = length
 	b.vectors[i].Base = unsafe.SliceData(m.Data)
@@ -110,6 +113,13 @@ func (b *batch) set(i int, m *Message, v6 bool) error {
 	}
 	h.SetControllen(len(control))
 	return nil
+}
+
+// bigEndian is the number whose bytes in memory are those of v in network byte order.
+func bigEndian(v uint32) uint32 {
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], v)
+	return binary.NativeEndian.Uint32(b[:])
 }
 
 // appendControl appends a control message that holds an int. b has room for it.
@@ -204,6 +214,14 @@ func parseExtendedError(data []byte, m *Message, v6 bool) {
 		if m.Err.tooBig() {
 			m.Err.MTU = int(e.Info)
 		}
+		header := 20
+		if v6 {
+			header = 40
+		}
+		// struct sock_ee_data_rfc4884 (linux/errqueue.h) lies where Data does: where in the quoted message the
+		// extension is, and whether the kernel has found it false, which splitQuote sees too.
+		where := binary.NativeEndian.Uint16(data[unsafe.Offsetof(e.Data):])
+		m.Data = m.Err.splitQuote(m.Data, int(where), header)
 	}
 }
 

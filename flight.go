@@ -143,6 +143,9 @@ func (f *flight) take(in *inbox, r *request) {
 	f.next++
 	f.count++
 	r.seq, r.cookie = seq, f.cookies()
+	if r.flow != 0 {
+		r.cookie = balance(r.cookie, seq, r.flow)
+	}
 	f.slots[seq] = slot{
 		dst:     r.dst.As16(),
 		cookie:  r.cookie,

@@ -336,12 +336,12 @@ func FuzzOptions(f *testing.F) {
 	f.Fuzz(func(t *testing.T, n int, d int64, s string) {
 		for _, o := range []ProbeOption{
 			WithSize(n), WithTTL(n), WithTrafficClass(n), WithCount(n),
-			WithTimeout(time.Duration(d)), WithInterval(time.Duration(d)), WithNetwork(s),
+			WithTimeout(time.Duration(d)), WithInterval(time.Duration(d)), WithNetwork(s), WithMaxHops(n), WithFlow(n),
 		} {
 			c := defaults().probe
 			if got, err := c.with([]ProbeOption{o}); err == nil {
 				if v := *got; v.size < 0 || v.size > maxPayload6 || v.ttl < 0 || v.ttl > 255 || v.trafficClass < 0 ||
-					v.trafficClass > 255 || v.count < 0 || v.timeout <= 0 || v.interval < 0 || v.network == "" {
+					v.trafficClass > 255 || v.count < 0 || v.timeout <= 0 || v.interval < 0 || v.network == "" || v.maxHops < 1 || v.maxHops > 255 {
 					t.Errorf("%d %d %q gave %+v", n, d, s, v)
 				}
 			} else if got != nil || len(err.Error()) < len("ping: WithTTL(0): want") {

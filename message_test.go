@@ -75,6 +75,34 @@ func TestChangedReply(t *testing.T) {
 	}
 }
 
+// Whatever the secret, one flow has one checksum, and another flow another.
+func FuzzFlow(f *testing.F) {
+	f.Add(uint64(0), uint16(0), uint16(1), uint16(2))
+	f.Add(^uint64(0), uint16(0xffff), uint16(0xffff), uint16(1))
+	f.Add(uint64(0x0123456789abcdef), uint16(77), uint16(0x8000), uint16(0x7fff))
+	f.Fuzz(func(t *testing.T, secret uint64, seq, flow, other uint16) {
+		if flow == 0 || other == 0 {
+			t.Skip("no flows")
+		}
+		sum := func(secret uint64, seq, flow uint16) uint16 {
+			cookie := balance(secret, seq, flow)
+			if cookie>>16 != secret>>16 {
+				t.Errorf("the secret %x became %x", secret, cookie)
+			}
+			b := appendEcho(nil, testTemplate, seq, cookie)
+			b[2], b[3] = 0, 0
+			return checksum(b)
+		}
+		want := sum(1, 2, flow)
+		if got := sum(secret, seq, flow); got != want {
+			t.Errorf("flow %d: checksums %x and %x", flow, got, want)
+		}
+		if got := sum(secret, seq, other); (got == want) != (flow == other) {
+			t.Errorf("flows %d and %d: checksums %x and %x", flow, other, want, got)
+		}
+	})
+}
+
 func TestChecksum(t *testing.T) {
 	// The example of RFC 1071 section 3 sums to ddf2.
 	if got := checksum([]byte{0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7}); got != ^uint16(0xddf2) {

@@ -63,6 +63,8 @@ type probeConfig struct {
 	dontFragment bool
 	network      string
 	count        int // 0: the call's own default
+	maxHops      int
+	flow         uint16 // 0: none
 }
 
 // config is what a Pinger may choose.
@@ -81,13 +83,17 @@ type config struct {
 	log       *slog.Logger
 }
 
+// usualSize is the payload, in bytes, where WithSize says no other.
+const usualSize = 56
+
 func defaults() config {
 	return config{
 		probe: probeConfig{
 			timeout:  time.Second,
 			interval: time.Second,
-			size:     56,
+			size:     usualSize,
 			network:  "ip",
+			maxHops:  30,
 		},
 		resolver: net.DefaultResolver,
 		log:      slog.New(slog.DiscardHandler),
@@ -179,9 +185,33 @@ func WithNetwork(network string) ProbeOption {
 }
 
 // WithCount sets how many echo requests Sweep sends to each address (1 by default), how many Reachable sends at most
-// (3), and after how many a Stream ends (never): 1 or more.
+// (3), PathMTU of a size that is not answered (5), and after how many a Stream ends (never): 1 or more.
 func WithCount(n int) ProbeOption {
 	return inRange("WithCount", n, 1, 1<<31-1, func(c *probeConfig) *int { return &c.count })
+}
+
+// WithMaxHops sets how far a Trace goes at most, 1 to 255 hops. The default is 30.
+func WithMaxHops(n int) ProbeOption {
+	return inRange("WithMaxHops", n, 1, 255, func(c *probeConfig) *int { return &c.maxHops })
+}
+
+// WithFlow has all probes of a call take the same of several paths, and those of another number perhaps another one: 1
+// to 65,535. Routers that share packets out among paths keep those of one flow together (RFC 2992), and tell
+// flows of ICMP apart by checksum and identifier. So the probes of one number have the same checksum, if they are of
+// the same size and for the same target; the identifier is the Pinger's. Over IPv6 they have the same flow label
+// (RFC 6437) too, in place of the system's choice (Linux only). A Trace with the number goes the way that Pings with it go.
+//
+// Without it, a Trace has a flow of its own, which is the same each time, and other calls have none: each probe has
+// another checksum. The cost is 16 of the 64 bits of the secret that each probe carries. It needs a payload of 8
+// bytes or more.
+func WithFlow(n int) ProbeOption {
+	return probeOption(func(c *probeConfig) error {
+		if n < 1 || n > 1<<16-1 {
+			return fmt.Errorf("WithFlow(%d): want 1 to 65535", n)
+		}
+		c.flow = uint16(n)
+		return nil
+	})
 }
 
 // WithSource binds the sockets to an address of this host. Given one address, the Pinger pings that family
@@ -305,6 +335,9 @@ func newConfig(opts []Option) (*config, error) {
 			return nil, fmt.Errorf("ping: %w", err)
 		}
 	}
+	if err := c.probe.check(); err != nil {
+		return nil, fmt.Errorf("ping: %w", err)
+	}
 	return &c, nil
 }
 
@@ -322,5 +355,16 @@ func (c *probeConfig) with(opts []ProbeOption) (*probeConfig, error) {
 			return nil, err
 		}
 	}
+	if err := own.check(); err != nil {
+		return nil, err
+	}
 	return &own, nil
+}
+
+// check refuses options that do not go together.
+func (c *probeConfig) check() error {
+	if c.flow != 0 && c.size < cookieLen {
+		return fmt.Errorf("WithFlow(%d) with WithSize(%d): want a size of %d or more", c.flow, c.size, cookieLen)
+	}
+	return nil
 }

@@ -206,14 +206,14 @@ func (s *socket) quoted(m *Message) bool {
 	e := &ICMPError{Type: int(m.Data[0]), Code: int(m.Data[1]), From: m.Addr}
 	switch body := parsed.Body.(type) {
 	case *icmp.DstUnreach:
-		quote = body.Data
+		quote, e.MPLS = body.Data, labelsOf(body.Extensions)
 		if e.tooBig() {
 			e.MTU = int(binary.BigEndian.Uint16(m.Data[6:]))
 		}
 	case *icmp.TimeExceeded:
-		quote = body.Data
+		quote, e.MPLS = body.Data, labelsOf(body.Extensions)
 	case *icmp.ParamProb:
-		quote = body.Data
+		quote, e.MPLS = body.Data, labelsOf(body.Extensions)
 	case *icmp.PacketTooBig:
 		quote, e.MTU = body.Data, body.MTU
 	default:
@@ -225,6 +225,21 @@ func (s *socket) quoted(m *Message) bool {
 	}
 	m.Err = e
 	return binary.BigEndian.Uint16(m.Data[4:]) == s.id
+}
+
+// labelsOf is the first MPLS label stack among an error's extensions, nil for none.
+func labelsOf(extensions []icmp.Extension) (labels []MPLSLabel) {
+	for _, x := range extensions {
+		stack, ok := x.(*icmp.MPLSLabelStack)
+		if !ok {
+			continue
+		}
+		for _, l := range stack.Labels {
+			labels = append(labels, MPLSLabel{Label: l.Label, TrafficClass: l.TC, TTL: l.TTL})
+		}
+		return labels
+	}
+	return nil
 }
 
 // cutQuote returns the destination of a quoted packet, and the ICMP message in it.

@@ -9,6 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// ipv6FlowinfoSend is IPV6_FLOWINFO_SEND (linux/in6.h): the flow label to send with is that of the socket address. A
+// ping socket takes any (net/ipv6/ping.c, ping_v6_sendmsg), a raw one too unless some other program in the network
+// namespace has leased a label for itself alone (net/ipv6/ip6_flowlabel.c, fl6_sock_lookup).
+const ipv6FlowinfoSend = 33
+
 // setOptions sets the socket options.
 func setOptions(fd int, v6 bool, config socketConfig) error {
 	set := func(level, option, value int, name string) error {
@@ -28,6 +33,12 @@ func setOptions(fd int, v6 bool, config socketConfig) error {
 		set(unix.SOL_SOCKET, unix.SO_RCVBUF, 1<<28, "SO_RCVBUF"),
 		set(unix.SOL_SOCKET, unix.SO_SNDBUF, 1<<28, "SO_SNDBUF"))
 	err = errors.Join(err, set(unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1, "SO_TIMESTAMPNS"))
+	// Linux 5.9. Without it, extensions of ICMP errors are looked for where they mostly are.
+	if v6 {
+		unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVERR_RFC4884, 1)
+	} else {
+		unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_RECVERR_RFC4884, 1)
+	}
 	discover := unix.IP_PMTUDISC_DONT
 	if config.dontFragment {
 		discover = unix.IP_PMTUDISC_PROBE // IPV6_PMTUDISC_DONT and _PROBE have the same values
@@ -36,6 +47,7 @@ func setOptions(fd int, v6 bool, config socketConfig) error {
 		err = errors.Join(err,
 			set(unix.IPPROTO_IPV6, unix.IPV6_RECVERR, 1, "IPV6_RECVERR"),
 			set(unix.IPPROTO_IPV6, unix.IPV6_RECVHOPLIMIT, 1, "IPV6_RECVHOPLIMIT"),
+			set(unix.IPPROTO_IPV6, ipv6FlowinfoSend, 1, "IPV6_FLOWINFO_SEND"),
 			set(unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, discover, "IPV6_MTU_DISCOVER"))
 	} else {
 		err = errors.Join(err,

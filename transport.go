@@ -30,6 +30,9 @@ type Message struct {
 	// TrafficClass is the IPv4 type of service or IPv6 traffic class to send with, 0 to 255.
 	TrafficClass int
 
+	// FlowLabel is the IPv6 flow label (RFC 6437) to send with, 0 to 0xfffff; 0: the system's choice.
+	FlowLabel int
+
 	// DontFragment asks that what is sent is not fragmented on the way. The kernel's sockets are opened for
 	// one or the other, and do not look at it.
 	DontFragment bool
@@ -77,7 +80,9 @@ type Transport interface {
 	// What an option of a message asks for and the transport cannot do is an error, of the kind of
 	// errors.ErrUnsupported, not a message sent without it. So is an address that it cannot send to. One that wraps
 	// [ErrNoRoom] says that msgs[n] may be tried again: the Pinger does so a millisecond later, until the
-	// probe's timeout has passed. Send returns without waiting for long: all others that want to send wait for it.
+	// probe's timeout has passed. One that wraps syscall.EMSGSIZE says that it is larger than may leave in one piece,
+	// which PathMTU heeds. Send returns without waiting for long: all others that want to send
+	// wait for it, and so do timeouts.
 	//
 	// After Close, it sends nothing, and the error is net.ErrClosed. Before, that error is not for Send to return.
 	Send(msgs []Message) (n int, err error)

@@ -47,16 +47,12 @@ type MPLSLabel struct {
 // ErrorMPLS returns an ICMP error about the request with the label stack that
 // the packet had where it ended, as RFC 4884 and RFC 4950 say.
 func (r *Request) ErrorMPLS(from netip.Addr, typ, code byte, stack ...MPLSLabel) Answer {
-	// The quotation has a fixed length here, the least that RFC 4884 allows.
-	const quotation = 128
-	body := make([]byte, quotation)
-	copy(body, r.Packet)
+	// The least quotation that RFC 4884 allows.
+	return r.ErrorExtended(from, typ, code, 128, true, MPLSExtension(stack...))
+}
 
-	info := uint32(quotation/4) << 16
-	if from.Is6() {
-		info = uint32(quotation/8) << 24
-	}
-
+// MPLSExtension returns the bytes of an ICMP extension with a label stack.
+func MPLSExtension(stack ...MPLSLabel) []byte {
 	extension := []byte{2 << 4, 0, 0, 0}
 	extension = binary.BigEndian.AppendUint16(extension, uint16(4+4*len(stack)))
 	extension = append(extension, 1, 1) // class and type of an incoming stack
@@ -68,6 +64,22 @@ func (r *Request) ErrorMPLS(from netip.Addr, typ, code byte, stack ...MPLSLabel)
 		extension = binary.BigEndian.AppendUint32(extension, entry)
 	}
 	binary.BigEndian.PutUint16(extension[2:], ^fold(sum(0, extension)))
+	return extension
+}
+
+// ErrorExtended returns an ICMP error about the request with the bytes of an
+// extension after a quotation of a fixed length, a multiple of 8, padded with
+// zeros. Routers from before RFC 4884 don't tell that length.
+func (r *Request) ErrorExtended(from netip.Addr, typ, code byte, quotation int, told bool, extension []byte) Answer {
+	body := make([]byte, quotation)
+	copy(body, r.Packet)
+	info := uint32(0)
+	switch {
+	case told && from.Is6():
+		info = uint32(quotation/8) << 24
+	case told:
+		info = uint32(quotation/4) << 16
+	}
 	return icmpError(r.Packet, append(body, extension...), from, typ, code, info)
 }
 

@@ -35,6 +35,25 @@ func (ns *Namespace) Route(tb testing.TB, dst netip.Prefix, via netip.Addr, dev 
 	})
 }
 
+// Multipath shares packets for dst out among several routers, as the kernel's
+// policy has it (net/ipv4/fib_multipath_hash_policy, net/ipv6/...). The route
+// goes with the test.
+func (ns *Namespace) Multipath(tb testing.TB, dst netip.Prefix, via ...netip.Addr) {
+	tb.Helper()
+	ns.addRoute(tb, dst, func(header *unix.RtMsg, m *message) error {
+		header.Scope = unix.RT_SCOPE_UNIVERSE
+		m.nest(unix.RTA_MULTIPATH, func() {
+			for _, gateway := range via {
+				start := len(m.bytes)
+				m.put(unix.RtNexthop{})
+				m.attr(unix.RTA_GATEWAY, gateway.AsSlice())
+				binary.NativeEndian.PutUint16(m.bytes[start:], uint16(len(m.bytes)-start))
+			}
+		})
+		return nil
+	})
+}
+
 // RouteType makes the kernel refuse packets for dst in the way that kind says:
 // unix.RTN_UNREACHABLE, unix.RTN_PROHIBIT or unix.RTN_BLACKHOLE. The route goes
 // with the test.
