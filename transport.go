@@ -19,8 +19,9 @@ type Message struct {
 	// on.
 	//
 	// The checksum (bytes 2 and 3) and the identifier (bytes 4 and 5) are the transport's: Send may write to them,
-	// and has both right where others can see the message. The Pinger's own contents of them mean nothing, and it
-	// looks at neither in what it receives. The rest is to arrive as it was sent.
+	// and has both right where others can see the message, the identifier the same in all of them. The Pinger's own
+	// contents of them mean nothing, and it looks at neither in what it receives. The rest is to arrive as it was
+	// sent.
 	Data []byte
 
 	// TTL is the TTL or hop limit: to send with, 1 to 255 (0: the transport's default), or that with which the
@@ -30,7 +31,8 @@ type Message struct {
 	// TrafficClass is the IPv4 type of service or IPv6 traffic class to send with, 0 to 255.
 	TrafficClass int
 
-	// FlowLabel is the IPv6 flow label (RFC 6437) to send with, 0 to 0xfffff; 0: the system's choice.
+	// FlowLabel is the IPv6 flow label (RFC 6437) to send with, 0 to 0xfffff; 0: the system's choice. A
+	// transport that cannot set it leaves it out.
 	FlowLabel int
 
 	// DontFragment asks that what is sent is not fragmented on the way. The kernel's sockets are opened for

@@ -126,8 +126,8 @@ func TestTransportRoom(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if r.calls < 3 {
-			t.Errorf("%d calls of Receive", r.calls)
+		if n := r.calls.Load(); n < 3 {
+			t.Errorf("%d calls of Receive", n)
 		}
 	})
 }
@@ -135,11 +135,11 @@ func TestTransportRoom(t *testing.T) {
 type roomy struct {
 	*fake
 	t     *testing.T
-	calls int
+	calls atomic.Int32
 }
 
 func (r *roomy) Receive(messages []Message) (int, error) {
-	r.calls++
+	r.calls.Add(1)
 	for _, m := range messages {
 		if len(m.Data) < 65535 || m.Addr.IsValid() || m.TTL != 0 || m.Err != nil || !m.Time.IsZero() {
 			r.t.Errorf("a message comes with %d bytes, as %+v", len(m.Data), m)

@@ -70,14 +70,13 @@ func ExampleBehind() {
 		return
 	}
 	defer p.Close()
-	for ttl := 1; ttl <= 3; ttl++ {
-		reply, _ := p.Ping(context.Background(), "192.0.2.1", ping.WithTTL(ttl))
-		fmt.Println(ttl, reply.From)
+	for hop, err := range p.Trace(context.Background(), "192.0.2.1") {
+		fmt.Println(hop.Distance, hop.Addrs(), err)
 	}
 	// Output:
-	// 1 10.0.0.1
-	// 2 10.0.0.2
-	// 3 192.0.2.1
+	// 1 [10.0.0.1] <nil>
+	// 2 [10.0.0.2] <nil>
+	// 3 [192.0.2.1] <nil>
 }
 
 // A link on the way is smaller than the packet, and fragmentation is forbidden.

@@ -44,6 +44,7 @@ func (n *Network) travel(t *transport, m *ping.Message, now time.Time) error {
 			Size:         len(m.Data),
 			TTL:          m.TTL,
 			TrafficClass: m.TrafficClass,
+			FlowLabel:    m.FlowLabel,
 			DontFragment: m.DontFragment,
 		})
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/icmpsock/ping"
 )
 
-// A Network is a number of hosts, which any number of Pingers may ping. It has nothing to close. All its methods, and
-// those of its hosts, are safe for concurrent use.
+// A Network is a number of hosts, which any number of Pingers may ping. NewNetwork makes it; it has nothing to close.
+// All its methods, and those of its hosts, are safe for concurrent use.
 type Network struct {
 	start time.Time
 

@@ -163,6 +163,28 @@ func TestReordering(t *testing.T) {
 	})
 }
 
+// What is on its way holds up nothing that comes sooner.
+func TestOvertaking(t *testing.T) {
+	inBubble(t, func(t *testing.T, n *pingtest.Network, addr string) {
+		h := n.Host(addr, pingtest.RTT(50*ms))
+		p := n.Pinger(t)
+		done := make(chan error)
+		go func() {
+			_, err := p.Ping(t.Context(), addr)
+			done <- err
+		}()
+		synctest.Wait()
+		start := time.Now()
+		h.Set(pingtest.RTT(5 * ms))
+		if _, err := p.Ping(t.Context(), addr); err != nil || time.Since(start) != 5*ms {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		if err := <-done; err != nil || time.Since(start) != 50*ms {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+	})
+}
+
 func TestLoseNext(t *testing.T) {
 	inBubble(t, func(t *testing.T, n *pingtest.Network, addr string) {
 		h := n.Host(addr, pingtest.LoseNext(2))
@@ -190,8 +212,8 @@ func TestRTTs(t *testing.T) {
 			t.Errorf("normal: %v, %v", s, err)
 		}
 		h.Set(pingtest.RTTFrom(func(*rand.Rand) time.Duration { return -ms }))
-		if r, err := p.Ping(t.Context(), addr); err != nil || r.RTT != 0 {
-			t.Errorf("negative: %v, %v", r.RTT, err)
+		if r, err := p.Ping(t.Context(), addr); err != nil || r.RTT != 0 || r.Clock != ping.ClockKernel {
+			t.Errorf("negative: %+v, %v", r, err)
 		}
 		h.Set(pingtest.RTT(7 * ms))
 		if r, err := p.Ping(t.Context(), addr); err != nil || r.RTT != 7*ms {
@@ -301,11 +323,26 @@ func TestRefuse(t *testing.T) {
 				t.Errorf("got %+v, %v, want %+v", r, err, c)
 			}
 		}
+		// The last word counts, and it does not end what others were told.
+		h.Set(pingtest.Unreachable(h.String()), pingtest.Refuse(ping.ICMPError{Type: 3, Code: 9}))
+		var e *ping.ICMPError
+		if _, err := p.Ping(t.Context(), addr); !errors.As(err, &e) || e.Code != 9 {
+			t.Errorf("refused after unreachable: %v", err)
+		}
+		e.Code = 77
+		if records := h.Records(); records[len(records)-1].Answers[0].Err.Code != 9 {
+			t.Error("the record changes with the Reply's error")
+		}
+		h.Set(pingtest.Unreachable(h.String()))
+		_, err := p.Ping(t.Context(), addr)
+		if want := map[string]int{four: 1, six: 3}[addr]; !errors.As(err, &e) || e.Code != want {
+			t.Errorf("unreachable after refused: %v", err)
+		}
 		h.Set(pingtest.Loss(1))
 		if _, err := p.Ping(t.Context(), addr); !errors.Is(err, ping.ErrTimeout) {
 			t.Errorf("a refusal that got lost: %v", err)
 		}
-		if c := h.Counts(); c.Refused != 3 || c.Lost != 1 {
+		if c := h.Counts(); c.Refused != 5 || c.Lost != 1 {
 			t.Errorf("counts %+v", c)
 		}
 	})

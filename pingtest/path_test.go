@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -81,6 +82,65 @@ func TestHops(t *testing.T) {
 		r, err := p.Ping(t.Context(), routers[3].String())
 		if err != nil || r.From != routers[3].Addr() || r.RTT != 4*ms || r.TTL != 61 {
 			t.Errorf("a router pinged: %+v, %v", r, err)
+		}
+	})
+}
+
+// Trace finds the routers as they are, all of its probes in one flow.
+func TestTrace(t *testing.T) {
+	inBubble(t, func(t *testing.T, n *pingtest.Network, addr string) {
+		routers, host := chain(n, addr, 4)
+		routers[1].Set(pingtest.Silent())
+		routers[2].Set(pingtest.MPLS(ping.MPLSLabel{Label: 24001, TrafficClass: 5, TTL: 1}))
+		want := []string{
+			fmt.Sprintf(" 1  %v  1.000 ms  1.000 ms  1.000 ms", routers[0]),
+			" 2  *  *  *",
+			fmt.Sprintf(" 3  %v <MPLS:L=24001,E=5,S=1,T=1>  3.000 ms  3.000 ms  3.000 ms", routers[2]),
+			fmt.Sprintf(" 4  %v  4.000 ms  4.000 ms  4.000 ms", routers[3]),
+			fmt.Sprintf(" 5  %v  20.000 ms  20.000 ms  20.000 ms", host),
+		}
+		var got []string
+		for hop, err := range n.Pinger(t).Trace(t.Context(), addr) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, hop.String())
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		// A flow that is asked for shows in the records.
+		for range n.Pinger(t).Trace(t.Context(), addr, ping.WithFlow(7), ping.WithCount(1)) {
+		}
+		for _, r := range n.Records() {
+			if r.ID == 2 && (r.FlowLabel != 0) != (addr == six) {
+				t.Errorf("flow label %#x in %+v", r.FlowLabel, r)
+			}
+		}
+	})
+}
+
+// PathMTU finds the smallest MTU, told or not.
+func TestPathMTU(t *testing.T) {
+	inBubble(t, func(t *testing.T, n *pingtest.Network, addr string) {
+		routers, host := chain(n, addr, 3)
+		p := n.Pinger(t)
+		most := map[string]int{four: 65535, six: 65575}[addr]
+		for _, c := range []struct {
+			host    *pingtest.Host
+			setting pingtest.Setting
+			want    int
+		}{
+			{host, pingtest.Up(), most},
+			{routers[0], pingtest.MTU(9000), 9000},
+			{routers[1], pingtest.MTU(1492), 1492},
+			{routers[2], pingtest.BlackHole(1400), 1400},
+			{host, pingtest.BlackHole(1333), 1333},
+		} {
+			c.host.Set(c.setting)
+			if got, err := p.PathMTU(t.Context(), addr); err != nil || got != c.want {
+				t.Errorf("got %d, %v, want %d", got, err, c.want)
+			}
 		}
 	})
 }

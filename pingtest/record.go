@@ -97,6 +97,7 @@ type Record struct {
 	Size         int        // bytes of the ICMP message: the payload and 8
 	TTL          int        // as asked for, 0 if it was not
 	TrafficClass int
+	FlowLabel    int
 	DontFragment bool
 	Fate         Fate
 	Answers      []Answer // what is sent back, in order of arrival; most often one, or none

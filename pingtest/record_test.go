@@ -148,6 +148,18 @@ func TestTransport(t *testing.T) {
 		if got != 2 || err != nil || len(in[0].Data) != 64 || len(in[1].Data) != 10 || in[0].Addr != out[0].Addr {
 			t.Errorf("received %d, %v: %+v", got, err, in)
 		}
+		const many = 50
+		for i := range byte(many) {
+			m := message(addr)
+			m.Data[7] = i
+			tr.Send([]ping.Message{m})
+		}
+		for i := range byte(many) {
+			in[0].Data = in[0].Data[:64]
+			if got, err := tr.Receive(in[:1]); got != 1 || err != nil || in[0].Data[7] != i {
+				t.Fatalf("received %d, %v, number %d, want %d", got, err, in[0].Data[7], i)
+			}
+		}
 		ended := make(chan error)
 		go func() {
 			_, err := tr.Receive(in)
