@@ -28,11 +28,16 @@ func (f *flight) settleUnstamped(which func(*arrival) bool) {
 		if !which(&a) {
 			return false
 		}
-		if s := &f.slots[a.seq]; s.state == waiting && s.cookie == a.cookie {
+		s := &f.slots[a.seq]
+		if s.state == waiting {
 			f.settle(&a)
-		} else if s.cookie == a.cookie {
-			f.arrive(&a) // a second answer
+		} else {
+			f.arrive(&a) // too late
 		}
+		if s.held == answered {
+			s.state = answered
+		}
+		s.held = unused
 		return true
 	})
 }
