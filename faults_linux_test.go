@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"runtime"
 	"strings"
@@ -101,7 +102,10 @@ func TestFirstLargeProbe(t *testing.T) {
 }
 
 // flood is a socket that always has something to read.
-type flood struct{ *socket }
+type flood struct {
+	*socket
+	closed chan struct{}
+}
 
 func (f flood) tryReceive(m []Message, all bool) (int, bool, error) {
 	m[0] = Message{Addr: netip.MustParseAddr("127.0.0.9"), Data: m[0].Data[:headerLen], Time: time.Now().Round(0)}
@@ -109,8 +113,17 @@ func (f flood) tryReceive(m []Message, all bool) (int, bool, error) {
 }
 
 func (f flood) wait() error {
-	time.Sleep(ms) // and so has the scheduler something else to do
-	return nil
+	select {
+	case <-f.closed:
+		return net.ErrClosed
+	case <-time.After(ms): // and so has the scheduler something else to do
+		return nil
+	}
+}
+
+func (f flood) Close() error {
+	close(f.closed)
+	return f.socket.Close()
 }
 
 // However much comes, timeouts and contexts hold.
@@ -120,10 +133,11 @@ func TestFlood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := New(WithTransport(flood{s.(*socket)}))
+	p, err := New(WithTransport(flood{s.(*socket), make(chan struct{})}))
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer p.Close()
 	if _, err := p.Ping(t.Context(), "127.0.0.1", WithTimeout(20*ms)); !errors.Is(err, ErrTimeout) {
 		t.Errorf("got %v", err)
 	}

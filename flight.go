@@ -433,6 +433,9 @@ func (f *flight) noteDrops(drops uint64, now int64) {
 		f.uncharged += drops - f.drops
 		f.drops, f.dropsAt = drops, now
 	}
+	if sending := f.count - len(f.deadlines); sending > 0 {
+		return // what one of them was answered may be among the drops already
+	}
 	if len(f.deadlines) == 0 || f.slots[f.deadlines[0].slot].sent.mono > f.dropsAt {
 		f.uncharged = 0
 	}

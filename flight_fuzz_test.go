@@ -550,7 +550,7 @@ func (m *model) noteDrops() {
 	}
 	older := 0 // that may have been the ones whose answers were dropped
 	for _, p := range m.probes {
-		if p.state == waiting && p.launched.mono <= m.dropsAt {
+		if p.state == sending || p.state == waiting && p.launched.mono <= m.dropsAt {
 			older++
 		}
 	}

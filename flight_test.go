@@ -250,6 +250,21 @@ func TestOverdueWithoutReport(t *testing.T) {
 	}
 }
 
+// What is dropped before the send call has returned may be the answer to the probe that is being sent.
+func TestDropWhileSending(t *testing.T) {
+	f := newTestFlight()
+	in := newInbox()
+	f.register(in)
+	seq, _ := take(f, in, &request{dst: testAddr, template: testTemplate, timeout: time.Second})
+	f.noteDrops(1, 150)
+	f.sent(seq, stamp{100, 100}, 0)
+	f.noteDrops(1, 2e9)
+	f.expire(2e9)
+	if len(in.outcomes) != 1 || !errors.Is(in.outcomes[0].err, ErrLocalDrop) {
+		t.Errorf("outcomes %+v", in.outcomes)
+	}
+}
+
 // A forged answer to a probe that was never sent, which can be made where the payload has no room for a cookie, goes
 // with that probe.
 func TestForgotten(t *testing.T) {
