@@ -120,6 +120,10 @@ func FuzzControl(f *testing.F) {
 		append(bytes.Clone(stamp), ttl...),
 		controlMessage(unix.SOL_SOCKET, unix.SCM_TIMESTAMPING, three),
 		controlMessage(unix.SOL_SOCKET, unix.SCM_TIMESTAMPING, make([]byte, 48)),
+		controlMessage(unix.SOL_SOCKET, unix.SCM_TIMESTAMPNS, make([]byte, 4))[:unix.CmsgLen(4)],
+		controlMessage(unix.SOL_SOCKET, unix.SCM_TIMESTAMPING, make([]byte, 4))[:unix.CmsgLen(4)],
+		controlMessage(unix.IPPROTO_IP, unix.IP_TTL, make([]byte, 3))[:unix.CmsgLen(3)],
+		controlMessage(unix.IPPROTO_IPV6, unix.IPV6_HOPLIMIT, make([]byte, 3))[:unix.CmsgLen(3)],
 		controlMessage(unix.IPPROTO_IP, unix.IP_RECVERR, extendedError(unix.SO_EE_ORIGIN_ICMP, 3, 1, 0, 0, modelFroms[0])),
 		controlMessage(unix.IPPROTO_IP, unix.IP_RECVERR, extendedError(unix.SO_EE_ORIGIN_ICMP, 3, 4, 1300, 0, modelFroms[0])),
 		controlMessage(unix.IPPROTO_IPV6, unix.IPV6_RECVERR, extendedError(unix.SO_EE_ORIGIN_ICMP6, 2, 0, 1280, 0, modelFroms[1])),
@@ -168,8 +172,10 @@ func FuzzOurs(f *testing.F) {
 	binary.BigEndian.PutUint16(reply[4:], id)
 	reply[2], reply[3] = 0, 0
 	binary.BigEndian.PutUint16(reply[2:], checksum(reply))
+	spoiled := append(bytes.Clone(header), reply...)
+	spoiled[60] ^= 4
 	for _, data := range [][]byte{
-		append(bytes.Clone(header), reply...),
+		append(bytes.Clone(header), reply...), spoiled,
 		append(append([]byte{0x46}, header[1:]...), append([]byte{1, 1, 1, 1}, reply...)...),
 		append([]byte{0x4f}, header[1:]...), append([]byte{0x40}, header[1:]...),
 		header, header[:19], reply, reply[:8], reply[:7], nil,

@@ -99,7 +99,9 @@ func FuzzCutQuote(f *testing.F) {
 	four := append([]byte{0x45, 0, 0, 84, 0, 1, 0, 0, 64, 1, 0, 0, 198, 51, 100, 1, 192, 0, 2, 1}, testTemplate...)
 	options := append(append([]byte{0x46}, four[1:20]...), append([]byte{1, 1, 1, 1}, testTemplate...)...)
 	six := append(append([]byte{0x60, 0, 0, 0, 0, 64, 58, 64}, make([]byte, 32)...), testTemplate...)
-	for _, quote := range [][]byte{four, four[:28], four[:27], options, six, six[:48], six[:47], {0x4f}, {0x40, 21: 0}, nil} {
+	udp, short := bytes.Clone(four), append([]byte{0x44}, four[1:]...)
+	udp[9] = 17
+	for _, quote := range [][]byte{four, udp, short, four[:28], four[:27], options, six, six[:48], six[:47], {0x4f}, {0x40, 21: 0}, nil} {
 		f.Add(quote, false)
 		f.Add(quote, true)
 	}

@@ -126,6 +126,39 @@ func (f flood) Close() error {
 	return f.socket.Close()
 }
 
+// deaf is a socket that does not tell when something has come.
+type deaf struct {
+	*socket
+	closed chan struct{}
+}
+
+func (d deaf) wait() error {
+	<-d.closed
+	return net.ErrClosed
+}
+
+func (d deaf) Close() error {
+	close(d.closed)
+	return d.socket.Close()
+}
+
+// Before a probe is called lost, what has come is read, though nobody has got round to it.
+func TestReadBeforeLost(t *testing.T) {
+	newResponder(t, func(r *netlab.Request) []netlab.Answer { return []netlab.Answer{r.Echo().Later(50 * ms)} })
+	s, err := openSocket(false, socketConfig{kind: SocketDatagram})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := New(WithTransport(deaf{s.(*socket), make(chan struct{})}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if r, err := p.Ping(t.Context(), far4, WithTimeout(500*ms)); err != nil || r.RTT < 50*ms || r.Clock != ClockKernel {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 // However much comes, timeouts and contexts hold.
 func TestFlood(t *testing.T) {
 	netlab.Require(t)
