@@ -67,8 +67,9 @@ func TestNetError(t *testing.T) {
 		{&ICMPError{Type: 3, Code: 1}, false},
 	} {
 		var err net.Error = &probeError{"host", fmt.Errorf("wrapped: %w", c.err)}
-		if err.Timeout() != c.want || err.Temporary() != c.want || !errors.Is(err, c.err) {
-			t.Errorf("%v: Timeout %v, Temporary %v", err, err.Timeout(), err.Temporary())
+		temporary := err.(interface{ Temporary() bool })
+		if err.Timeout() != c.want || temporary.Temporary() != c.want || !errors.Is(err, c.err) {
+			t.Errorf("%v: Timeout %v, Temporary %v", err, err.Timeout(), temporary.Temporary())
 		}
 	}
 	var timeout interface{ Temporary() bool }

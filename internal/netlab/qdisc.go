@@ -19,12 +19,12 @@ const (
 
 // tcMessage is a struct tcmsg of rtnetlink(7).
 type tcMessage struct {
-	family  uint8
-	_       [3]uint8
-	index   int32
-	handle  uint32
-	parent  uint32
-	unnamed uint32
+	_      uint8 // family
+	_      [3]uint8
+	index  int32
+	handle uint32
+	parent uint32
+	_      uint32
 }
 
 // NoRoom gives a device a queue with room for nothing, until undo is called or
