@@ -41,3 +41,25 @@ func (f *flight) settleUnstamped(which func(*arrival) bool) {
 		return true
 	})
 }
+
+// hold keeps an answer for later: one a probe, so that no flood makes the list long.
+func (f *flight) hold(list *[]arrival, s *slot, a *arrival) {
+	if s.held != unused {
+		f.surplus(s, &s.held, a.err != nil)
+		return
+	}
+	*list = append(*list, *a)
+	s.held = answered
+	if a.err != nil {
+		s.held = expired
+	}
+}
+
+// takeEarly removes the answer that came before the send call returned.
+func (f *flight) takeEarly(seq uint16) arrival {
+	i := slices.IndexFunc(f.early, func(a arrival) bool { return a.seq == seq })
+	a := f.early[i]
+	f.early = slices.Delete(f.early, i, i+1)
+	f.slots[seq].held = unused
+	return a
+}

@@ -209,15 +209,6 @@ func (f *flight) sent(seq uint16, at stamp, lag int64) {
 	}
 }
 
-// takeEarly removes the answer that came before the send call returned.
-func (f *flight) takeEarly(seq uint16) arrival {
-	i := slices.IndexFunc(f.early, func(a arrival) bool { return a.seq == seq })
-	a := f.early[i]
-	f.early = slices.Delete(f.early, i, i+1)
-	f.slots[seq].held = unused
-	return a
-}
-
 // abandon takes a probe out of flight in which nobody is interested any more.
 func (f *flight) abandon(s *slot) {
 	f.counts.Abandoned++
@@ -311,19 +302,6 @@ func (f *flight) arrive(a *arrival) {
 		f.settle(a)
 	default:
 		f.surplus(s, &s.state, a.err != nil)
-	}
-}
-
-// hold keeps an answer for later: one a probe, so that no flood makes the list long.
-func (f *flight) hold(list *[]arrival, s *slot, a *arrival) {
-	if s.held != unused {
-		f.surplus(s, &s.held, a.err != nil)
-		return
-	}
-	*list = append(*list, *a)
-	s.held = answered
-	if a.err != nil {
-		s.held = expired
 	}
 }
 
