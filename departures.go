@@ -28,11 +28,38 @@ func (f *flight) settleUnstamped(which func(*arrival) bool) {
 		if !which(&a) {
 			return false
 		}
-		if s := &f.slots[a.seq]; s.state == waiting && s.cookie == a.cookie {
+		s := &f.slots[a.seq]
+		if s.state == waiting {
 			f.settle(&a)
-		} else if s.cookie == a.cookie {
-			f.arrive(&a) // a second answer
+		} else {
+			f.arrive(&a) // too late
 		}
+		if s.held == answered {
+			s.state = answered
+		}
+		s.held = unused
 		return true
 	})
+}
+
+// hold keeps an answer for later: one a probe, so that no flood makes the list long.
+func (f *flight) hold(list *[]arrival, s *slot, a *arrival) {
+	if s.held != unused {
+		f.surplus(s, &s.held, a.err != nil)
+		return
+	}
+	*list = append(*list, *a)
+	s.held = answered
+	if a.err != nil {
+		s.held = expired
+	}
+}
+
+// takeEarly removes the answer that came before the send call returned.
+func (f *flight) takeEarly(seq uint16) arrival {
+	i := slices.IndexFunc(f.early, func(a arrival) bool { return a.seq == seq })
+	a := f.early[i]
+	f.early = slices.Delete(f.early, i, i+1)
+	f.slots[seq].held = unused
+	return a
 }

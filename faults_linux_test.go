@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"runtime"
 	"strings"
@@ -101,7 +102,10 @@ func TestFirstLargeProbe(t *testing.T) {
 }
 
 // flood is a socket that always has something to read.
-type flood struct{ *socket }
+type flood struct {
+	*socket
+	closed chan struct{}
+}
 
 func (f flood) tryReceive(m []Message, all bool) (int, bool, error) {
 	m[0] = Message{Addr: netip.MustParseAddr("127.0.0.9"), Data: m[0].Data[:headerLen], Time: time.Now().Round(0)}
@@ -109,8 +113,50 @@ func (f flood) tryReceive(m []Message, all bool) (int, bool, error) {
 }
 
 func (f flood) wait() error {
-	time.Sleep(ms) // and so has the scheduler something else to do
-	return nil
+	select {
+	case <-f.closed:
+		return net.ErrClosed
+	case <-time.After(ms): // and so has the scheduler something else to do
+		return nil
+	}
+}
+
+func (f flood) Close() error {
+	close(f.closed)
+	return f.socket.Close()
+}
+
+// deaf is a socket that does not tell when something has come.
+type deaf struct {
+	*socket
+	closed chan struct{}
+}
+
+func (d deaf) wait() error {
+	<-d.closed
+	return net.ErrClosed
+}
+
+func (d deaf) Close() error {
+	close(d.closed)
+	return d.socket.Close()
+}
+
+// Before a probe is called lost, what has come is read, though nobody has got round to it.
+func TestReadBeforeLost(t *testing.T) {
+	newResponder(t, func(r *netlab.Request) []netlab.Answer { return []netlab.Answer{r.Echo().Later(50 * ms)} })
+	s, err := openSocket(false, socketConfig{kind: SocketDatagram})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := New(WithTransport(deaf{s.(*socket), make(chan struct{})}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if r, err := p.Ping(t.Context(), far4, WithTimeout(500*ms)); err != nil || r.RTT < 50*ms || r.Clock != ClockKernel {
+		t.Errorf("%+v, %v", r, err)
+	}
 }
 
 // However much comes, timeouts and contexts hold.
@@ -120,10 +166,11 @@ func TestFlood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := New(WithTransport(flood{s.(*socket)}))
+	p, err := New(WithTransport(flood{s.(*socket), make(chan struct{})}))
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer p.Close()
 	if _, err := p.Ping(t.Context(), "127.0.0.1", WithTimeout(20*ms)); !errors.Is(err, ErrTimeout) {
 		t.Errorf("got %v", err)
 	}

@@ -42,6 +42,7 @@ type slot struct {
 	lag      uint32 // how long after sent it left, ns: an estimate, for the later messages of a batch
 	size     uint16 // of the payload
 	state    state
+	held     state // what the answer in early or unstamped makes of the probe; unused for none there
 }
 
 // A flight is the table of probes in flight over one transport. A probe takes the next sequence number whose
@@ -73,13 +74,12 @@ type flight struct {
 
 // An arrival is an answer that passed every check.
 type arrival struct {
-	seq    uint16
-	cookie uint64
-	wall   int64 // the kernel's stamp, 0 for none
-	read   stamp
-	ttl    int
-	size   int
-	err    *ICMPError
+	seq  uint16
+	wall int64 // the kernel's stamp, 0 for none
+	read stamp
+	ttl  int
+	size int
+	err  *ICMPError
 }
 
 // register lets the inbox's owner take slots.
@@ -140,6 +140,9 @@ func (f *flight) take(in *inbox, r *request) {
 		}
 	}
 	seq := uint16(f.next)
+	if f.slots[seq].held != unused {
+		f.unstamped = slices.DeleteFunc(f.unstamped, func(a arrival) bool { return a.seq == seq })
+	}
 	f.next++
 	f.count++
 	r.seq, r.cookie = seq, f.cookies()
@@ -198,13 +201,14 @@ func (f *flight) sent(seq uint16, at stamp, lag int64) {
 		left := at.mono + int64(s.lag)
 		f.pushDeadline(deadline{left + min(s.timeout, math.MaxInt64-left), seq})
 	}
-	if len(f.early) > 0 {
-		f.early = slices.DeleteFunc(f.early, func(a arrival) bool {
-			if a.seq == seq {
-				f.arrive(&a)
-			}
-			return a.seq == seq
-		})
+	if end := s.held; end != unused {
+		a := f.takeEarly(seq)
+		f.arrive(&a)
+		if s.held != unused {
+			s.held = end
+		} else if end == answered {
+			s.state = answered
+		}
 	}
 }
 
@@ -220,17 +224,25 @@ func (f *flight) forget(seq uint16) bool {
 	if f.owner(s) != nil {
 		return false
 	}
-	f.land(s, unused)
+	f.unsend(seq)
 	return true
+}
+
+// unsend takes a probe out of flight that has not been sent. It may have an answer all the same: a firewall's ICMP
+// error, or a forged one where the payload has no room for a cookie.
+func (f *flight) unsend(seq uint16) {
+	s := &f.slots[seq]
+	f.land(s, unused)
+	if s.held != unused {
+		f.takeEarly(seq)
+	}
 }
 
 // failed says that the probe could not be sent.
 func (f *flight) failed(seq uint16, err error) {
 	s := &f.slots[seq]
 	f.counts.SendErrors++
-	f.land(s, unused)
-	// A firewall that rejects what this host sends may have sent an ICMP error too.
-	f.early = slices.DeleteFunc(f.early, func(a arrival) bool { return a.seq == seq })
+	f.unsend(seq)
 	if in := f.owner(s); in != nil {
 		f.unlink(in, seq)
 		in.put(outcome{tag: s.tag, err: err})
@@ -274,7 +286,7 @@ func (f *flight) accept(m *Message, read stamp) {
 		}
 		return
 	}
-	a := arrival{seq: e.seq, cookie: s.cookie, read: read, ttl: m.TTL, size: len(m.Data), err: m.Err}
+	a := arrival{seq: e.seq, read: read, ttl: m.TTL, size: len(m.Data), err: m.Err}
 	if !m.Time.IsZero() {
 		a.wall = m.Time.UnixNano()
 	}
@@ -284,28 +296,26 @@ func (f *flight) accept(m *Message, read stamp) {
 // arrive does with an answer what the state of its probe asks for.
 func (f *flight) arrive(a *arrival) {
 	s := &f.slots[a.seq]
-	switch s.state {
-	case sending:
-		f.early = append(f.early, *a)
-	case waiting:
-		if f.wire && s.departed == 0 {
-			f.unstamped = append(f.unstamped, *a)
-			return
-		}
+	switch {
+	case s.state == sending:
+		f.hold(&f.early, s, a)
+	case s.state == waiting && f.wire && s.departed == 0:
+		f.hold(&f.unstamped, s, a)
+	case s.state == waiting:
 		f.settle(a)
 	default:
-		f.surplus(s, a.err != nil)
+		f.surplus(s, &s.state, a.err != nil)
 	}
 }
 
-// surplus counts an answer to a probe that is settled.
-func (f *flight) surplus(s *slot, refused bool) {
+// surplus counts an answer to a probe that is settled, as end says.
+func (f *flight) surplus(s *slot, end *state, refused bool) {
 	in := f.owner(s)
 	switch {
 	case refused:
 		f.counts.LateErrors++
-	case s.state == expired:
-		s.state = answered
+	case *end == expired:
+		*end = answered
 		f.late(in)
 	default:
 		f.counts.Duplicates++
@@ -344,7 +354,7 @@ func (f *flight) settle(a *arrival) {
 	if rtt > s.timeout {
 		f.counts.Lost++
 		s.state = expired
-		f.surplus(s, a.err != nil)
+		f.surplus(s, &s.state, a.err != nil)
 		in.put(o)
 		return
 	}
@@ -374,8 +384,13 @@ func (f *flight) finish(seq uint16, end state) *inbox {
 	return in
 }
 
-// expire gives up the probes whose deadline has passed at now, on the monotonic clock.
+// expire gives up the probes whose deadline has passed at now, on the monotonic clock. One whose answer has come, and
+// waits for the report of its departure, need wait no longer.
 func (f *flight) expire(now int64) {
+	f.settleUnstamped(func(a *arrival) bool {
+		s := &f.slots[a.seq]
+		return s.state == waiting && f.deadlines[s.deadline].at <= now
+	})
 	for len(f.deadlines) > 0 && f.deadlines[0].at <= now {
 		seq := f.deadlines[0].slot
 		s := &f.slots[seq]
@@ -398,6 +413,9 @@ func (f *flight) noteDrops(drops uint64, now int64) {
 	if drops > f.drops {
 		f.uncharged += drops - f.drops
 		f.drops, f.dropsAt = drops, now
+	}
+	if sending := f.count - len(f.deadlines); sending > 0 {
+		return // what one of them was answered may be among the drops already
 	}
 	if len(f.deadlines) == 0 || f.slots[f.deadlines[0].slot].sent.mono > f.dropsAt {
 		f.uncharged = 0

@@ -2,7 +2,6 @@ package ping
 
 import (
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -233,6 +232,93 @@ func TestDeparted(t *testing.T) {
 	}
 }
 
+// An answer that came in time and waits for the report of its probe's departure is no loss, if the deadline passes first.
+func TestOverdueWithoutReport(t *testing.T) {
+	f := newTestFlight()
+	f.wire = true
+	in := newInbox()
+	f.register(in)
+	seq, cookie := take(f, in, &request{dst: testAddr, template: testTemplate, timeout: time.Second})
+	f.sent(seq, stamp{100, 100}, 0)
+	f.accept(testReply(t, seq, cookie, 56, 150), stamp{200, 200})
+	f.expire(2e9)
+	if len(in.outcomes) != 1 || in.outcomes[0].err != nil || in.outcomes[0].rtt != 50 || len(f.unstamped) != 0 {
+		t.Errorf("outcomes %+v, unstamped %+v", in.outcomes, f.unstamped)
+	}
+	if c := f.counts; c.Received != 1 || c.Lost+c.Late != 0 {
+		t.Errorf("counts %+v", c)
+	}
+}
+
+// What is dropped before the send call has returned may be the answer to the probe that is being sent.
+func TestDropWhileSending(t *testing.T) {
+	f := newTestFlight()
+	in := newInbox()
+	f.register(in)
+	seq, _ := take(f, in, &request{dst: testAddr, template: testTemplate, timeout: time.Second})
+	f.noteDrops(1, 150)
+	f.sent(seq, stamp{100, 100}, 0)
+	f.noteDrops(1, 2e9)
+	f.expire(2e9)
+	if len(in.outcomes) != 1 || !errors.Is(in.outcomes[0].err, ErrLocalDrop) {
+		t.Errorf("outcomes %+v", in.outcomes)
+	}
+}
+
+// A forged answer to a probe that was never sent, which can be made where the payload has no room for a cookie, goes
+// with that probe.
+func TestForgotten(t *testing.T) {
+	f := newTestFlight()
+	in := newInbox()
+	f.register(in)
+	empty, err := newTemplate(false, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := request{dst: testAddr, template: empty, timeout: time.Second}
+	seq, cookie := take(f, in, &p)
+	f.accept(testReply(t, seq, cookie, 0, 50), stamp{60, 60})
+	f.release(in)
+	if !f.forget(seq) || len(f.early) != 0 {
+		t.Errorf("early %+v", f.early)
+	}
+	f.register(in)
+	f.next = int(seq)
+	if next, _ := take(f, in, &p); next != seq {
+		t.Fatalf("number %d, want %d", next, seq)
+	}
+	f.sent(seq, stamp{100, 100}, 0)
+	if len(in.outcomes) != 0 {
+		t.Errorf("the next probe with the number is answered already: %+v", in.outcomes)
+	}
+}
+
+// What comes before the send call returns, or before the report of the departure, is kept once for each probe, however
+// often it comes.
+func TestFloodBeforeReport(t *testing.T) {
+	f := newTestFlight()
+	f.wire = true
+	in := newInbox()
+	f.register(in)
+	p := request{dst: testAddr, template: testTemplate, timeout: time.Second}
+	seq, cookie := take(f, in, &p)
+	other, _ := take(f, in, &p)
+	f.sent(other, stamp{100, 100}, 0)
+	for _, step := range []func(){func() {}, func() { f.sent(seq, stamp{100, 100}, 0) }} {
+		step()
+		for range 100 {
+			f.accept(testReply(t, seq, cookie, 56, 150), stamp{200, 200})
+		}
+		if len(f.early)+len(f.unstamped) != 1 {
+			t.Errorf("%d early, %d unstamped", len(f.early), len(f.unstamped))
+		}
+	}
+	f.settleUnstamped(func(*arrival) bool { return true })
+	if len(in.outcomes) != 1 || in.outcomes[0].err != nil || in.oddities.duplicates != 199 || f.counts.Duplicates != 199 {
+		t.Errorf("outcomes %+v, oddities %+v", in.outcomes, in.oddities)
+	}
+}
+
 // In a batch the time of departure is an estimate. Where the answer shows that it was wrong, the batch's start holds.
 func TestLag(t *testing.T) {
 	for _, c := range []struct{ arrived, rtt int64 }{{1100, 60}, {1041, 1}, {1039, 39}, {1005, 5}} {
@@ -285,76 +371,6 @@ func TestRelease(t *testing.T) {
 	if c := f.counts; c.Sent != 200 || c.Received != 100 || c.Abandoned != 100 || c.Late != 100 || f.count != 0 {
 		t.Errorf("counts %+v, %d in flight", c, f.count)
 	}
-}
-
-// No bytes from the network make the table panic, or count what was not asked for.
-func FuzzAccept(f *testing.F) {
-	seed := func(m *Message) { f.Add(m.Data, m.Err != nil, m.Addr.AsSlice(), int64(5)) }
-	table := newTestFlight()
-	in := newInbox()
-	table.register(in)
-	seq, cookie := take(table, in, &request{dst: testAddr, template: testTemplate, timeout: 1})
-	good := testReply(f, seq, cookie, 56, 5)
-	seed(good)
-	for _, n := range []int{0, 1, 7, 8, 15, 16, 63} {
-		seed(&Message{Addr: testAddr, Data: good.Data[:n]})
-	}
-	bad := refusal(*good, "192.0.2.254", 3, 4)
-	seed(&bad)
-	f.Fuzz(func(t *testing.T, data []byte, quoted bool, from []byte, at int64) {
-		table := newTestFlight()
-		in := newInbox()
-		table.register(in)
-		seq, cookie := take(table, in, &request{dst: testAddr, template: testTemplate, timeout: time.Second})
-		table.sent(seq, stamp{}, 0)
-		addr, _ := netip.AddrFromSlice(from)
-		m := &Message{Addr: addr, Data: data, Time: time.Unix(0, at)}
-		if quoted {
-			m.Err = &ICMPError{Type: 3, Code: 1, From: testAddr}
-		}
-		table.accept(m, stamp{at + 1, at + 1})
-		want := !quoted && addr == testAddr && string(data) == string(fixed(testReply(t, seq, cookie, 56, 0).Data, data))
-		if answered := len(in.outcomes) == 1 && in.outcomes[0].err == nil; answered && !want {
-			t.Errorf("%x from %v is taken for the reply", data, addr)
-		}
-	})
-}
-
-// fixed is want with the identifier and checksum of got, which the kernel has looked at already.
-func fixed(want, got []byte) []byte {
-	if len(got) >= headerLen {
-		copy(want[2:6], got[2:6])
-	}
-	return want
-}
-
-// FuzzOptions: an option is refused with an error that names it, or its value holds.
-func FuzzOptions(f *testing.F) {
-	f.Add(56, int64(time.Second), "ip4")
-	f.Add(-1, int64(0), "")
-	f.Add(1<<31-1, int64(-1), "udp")
-	f.Fuzz(func(t *testing.T, n int, d int64, s string) {
-		for _, o := range []ProbeOption{
-			WithSize(n), WithTTL(n), WithTrafficClass(n), WithCount(n),
-			WithTimeout(time.Duration(d)), WithInterval(time.Duration(d)), WithNetwork(s), WithMaxHops(n), WithFlow(n),
-		} {
-			c := defaults().probe
-			if got, err := c.with([]ProbeOption{o}); err == nil {
-				if v := *got; v.size < 0 || v.size > maxPayload6 || v.ttl < 0 || v.ttl > 255 || v.trafficClass < 0 ||
-					v.trafficClass > 255 || v.count < 0 || v.timeout <= 0 || v.interval < 0 || v.network == "" || v.maxHops < 1 || v.maxHops > 255 {
-					t.Errorf("%d %d %q gave %+v", n, d, s, v)
-				}
-			} else if got != nil || len(err.Error()) < len("ping: WithTTL(0): want") {
-				t.Errorf("%d %d %q: %v, %v", n, d, s, got, err)
-			}
-		}
-		for _, o := range []Option{WithMark(n), WithSocket(SocketKind(n)), WithInterface(s)} {
-			if c, err := newConfig([]Option{o}); (c == nil) != (err != nil) {
-				t.Errorf("%d %q: %v, %v", n, s, c, err)
-			}
-		}
-		_ = fmt.Sprint(SocketKind(n), Clock(n))
-	})
 }
 
 // Deadlines come out in order, whatever was taken out in between.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
@@ -137,6 +138,26 @@ func (e *echo) intact(size int) bool {
 		i += n
 	}
 	return true
+}
+
+// cutQuote returns the destination of the packet that an ICMP error quotes, and the ICMP message in it, as far as it goes.
+// The kernel of Linux does this for us.
+func cutQuote(quote []byte, v6 bool) (to netip.Addr, message []byte, ok bool) {
+	const length6, protocol4, protocol6 = 40, 1, 58
+	if v6 {
+		if len(quote) < length6+headerLen || quote[0]>>4 != 6 || quote[6] != protocol6 {
+			return to, nil, false
+		}
+		return netip.AddrFrom16([16]byte(quote[24:40])), quote[length6:], true
+	}
+	if len(quote) < 20 || quote[0]>>4 != 4 || quote[9] != protocol4 {
+		return to, nil, false
+	}
+	length := int(quote[0]&0x0f) * 4
+	if length < 20 || len(quote) < length+headerLen {
+		return to, nil, false
+	}
+	return netip.AddrFrom4([4]byte(quote[16:20])), quote[length:], true
 }
 
 // checksum is the Internet checksum (RFC 1071).

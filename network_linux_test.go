@@ -49,6 +49,7 @@ func TestNetwork(t *testing.T) {
 	forge := func(change func(*netlab.Packet)) func(*netlab.Request) []netlab.Answer {
 		return func(r *netlab.Request) []netlab.Answer { return []netlab.Answer{r.Forge(change)} }
 	}
+	const slow = 4 // times, where the responder's own delay must not matter
 	type counts struct{ received, errors, late, duplicates, reordered, corrupted, stray int }
 	for _, c := range []struct {
 		name   string
@@ -73,9 +74,9 @@ func TestNetwork(t *testing.T) {
 		}, counts{received: 4, duplicates: 6}},
 		{"late", func(r *netlab.Request) []netlab.Answer {
 			if r.Seq == 0 {
-				return []netlab.Answer{r.Echo().Later(200 * ms)}
+				return []netlab.Answer{r.Echo().Later(200 * slow * ms)}
 			}
-			return []netlab.Answer{r.Echo().Later(100 * ms)}
+			return []netlab.Answer{r.Echo().Later(100 * slow * ms)}
 		}, counts{received: 3, late: 1}},
 		{"first comes last", func(r *netlab.Request) []netlab.Answer {
 			if r.Seq == 0 {
@@ -117,11 +118,15 @@ func TestNetwork(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			eachKind(t, func(t *testing.T, kind Option) {
 				r := newResponder(t, c.script)
+				interval, timeout := 40*ms, 150*ms
+				if c.name == "late" {
+					interval, timeout = slow*interval, slow*timeout
+				}
 				var wg sync.WaitGroup
 				for _, host := range []string{far4, far6, beyond4, beyond6} {
 					p := newPinger(t, kind)
 					wg.Go(func() {
-						s, err := p.PingN(t.Context(), host, 4, WithInterval(40*ms), WithTimeout(150*ms))
+						s, err := p.PingN(t.Context(), host, 4, WithInterval(interval), WithTimeout(timeout))
 						if err != nil {
 							t.Error(err)
 							return

@@ -739,6 +739,31 @@ func TestNoRoomForOne(t *testing.T) {
 	})
 }
 
+// What has to wait until others are sent, for longer than its timeout even, has not been refused: it is sent.
+func TestSlowSend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(echoAfter(ms))
+		f.refuse = func(int, Message) error {
+			time.Sleep(ms)
+			return nil
+		}
+		p := newFakePinger(t, f)
+		var wg sync.WaitGroup
+		const calls = 4 * turnBatches * batchSize
+		for range calls {
+			wg.Go(func() {
+				if _, err := p.Ping(t.Context(), target, WithTimeout(100*ms)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if c := p.Counters(); c.Received != calls || c.SendErrors != 0 {
+			t.Errorf("counters are %+v", c)
+		}
+	})
+}
+
 // Those who wait for a slot are told when cancelled probes give theirs back unsent.
 func TestRoomOfCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

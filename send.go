@@ -34,7 +34,7 @@ type request struct {
 	seq    uint16
 	cookie uint64
 
-	giveUp int64 // when it has waited too long for room, on the monotonic clock; 0 if it has not had to wait
+	giveUp int64 // when it has been refused for too long, on the monotonic clock; 0 if it has not been refused
 }
 
 // size is the length of the payload.
@@ -196,9 +196,8 @@ func (c *conn) park() {
 	}
 }
 
-// resume goes on with what was parked, except for what nobody waits for any more, or has waited for its timeout.
+// resume goes on with what was parked, except for what nobody waits for any more.
 func (c *conn) resume() {
-	now := c.now().mono
 	c.out.Lock()
 	parked := c.out.parked
 	c.out.parked = false
@@ -206,14 +205,7 @@ func (c *conn) resume() {
 		c.mu.Lock()
 		waiting := c.out.queue[:0]
 		for _, r := range c.out.queue {
-			if r.giveUp == 0 {
-				r.giveUp = now + min(int64(r.timeout), math.MaxInt64-now)
-			}
-			switch {
-			case c.flight.forget(r.seq):
-			case now >= r.giveUp:
-				c.flight.failed(r.seq, ErrNoRoom)
-			default:
+			if !c.flight.forget(r.seq) {
 				waiting = append(waiting, r)
 			}
 		}
@@ -268,7 +260,7 @@ func (c *conn) transmit(batch []request) {
 		}
 		if len(batch) > 0 {
 			if errors.Is(err, ErrNoRoom) {
-				c.out.refused = append(c.out.refused, batch[0])
+				c.refuse(batch[0])
 			} else {
 				c.flight.failed(batch[0].seq, err)
 			}
@@ -277,6 +269,20 @@ func (c *conn) transmit(batch []request) {
 		c.makeRoom()
 		c.mu.Unlock()
 	}
+}
+
+// refuse keeps a request that there was no room for, to be tried again, unless it has been refused for as long as its
+// timeout. That it has not been tried for so long, on a busy machine, is no reason. The caller holds c.mu.
+func (c *conn) refuse(r request) {
+	now := c.now().mono
+	if r.giveUp == 0 {
+		r.giveUp = now + min(int64(r.timeout), math.MaxInt64-now)
+	}
+	if now >= r.giveUp {
+		c.flight.failed(r.seq, ErrNoRoom)
+		return
+	}
+	c.out.refused = append(c.out.refused, r)
 }
 
 var errNotTaken = errors.New("the transport did not take the message, and gave no error")

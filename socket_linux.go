@@ -332,7 +332,7 @@ func (s *socket) read(messages []Message, queue int) (got int, more bool, err er
 		}
 		// A pending error, which is gone by being reported, and of which the error queue tells more; or EINTR.
 		s.errors.Store(true)
-		if failed == pendingErrors {
+		if failed == pendingErrors || b.errno == unix.EBADF || b.errno == unix.ENOTSOCK {
 			return 0, false, os.NewSyscallError("recvmmsg", b.errno)
 		}
 	}

@@ -511,13 +511,13 @@ func TestReadLate(t *testing.T) {
 	c.in.Lock()
 	done := make(chan error)
 	go func() {
-		r, err := p.Ping(t.Context(), "127.0.0.1", WithTimeout(20*ms))
-		if err == nil && r.RTT > 20*ms {
+		r, err := p.Ping(t.Context(), "127.0.0.1", WithTimeout(200*ms))
+		if err == nil && r.RTT > 200*ms {
 			err = fmt.Errorf("RTT is %v", r.RTT)
 		}
 		done <- err
 	}()
-	time.Sleep(60 * ms) // the time that is to pass, not a wait for something
+	time.Sleep(300 * ms) // the time that is to pass, not a wait for something
 	c.in.Unlock()
 	if err := <-done; err != nil {
 		t.Error(err)

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"golang.org/x/net/icmp"
-	"golang.org/x/net/ipv4"
 )
 
 // A socket is one ICMP socket of one family, through the portable calls of x/net: one message a call, stamped by
@@ -240,22 +239,4 @@ func labelsOf(extensions []icmp.Extension) (labels []MPLSLabel) {
 		return labels
 	}
 	return nil
-}
-
-// cutQuote returns the destination of a quoted packet, and the ICMP message in it.
-func cutQuote(quote []byte, v6 bool) (to netip.Addr, message []byte, ok bool) {
-	if v6 {
-		const length = 40
-		if len(quote) < length+headerLen {
-			return to, nil, false
-		}
-		to, ok = netip.AddrFromSlice(quote[24:40])
-		return to, quote[length:], ok
-	}
-	h, err := ipv4.ParseHeader(quote)
-	if err != nil || len(quote) < h.Len+headerLen {
-		return to, nil, false
-	}
-	to, ok = netip.AddrFromSlice(h.Dst.To4())
-	return to, quote[h.Len:], ok
 }

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/icmpsock/ping/internal/leak"
 )
 
 // stageVariable tells a test binary how far its own move into a namespace has
@@ -46,6 +48,7 @@ var (
 // the user, and the kernel limits no ICMP errors. Where user namespaces are
 // forbidden, root gets a network namespace alone. Where that is impossible too
 // the tests run where they are, and Require skips those that need a namespace.
+// Tests that leave goroutines or file descriptors behind fail.
 func Main(m interface{ Run() int }) int {
 	switch os.Getenv(stageVariable) {
 	case stageEntering:
@@ -55,13 +58,13 @@ func Main(m interface{ Run() int }) int {
 			return 1
 		}
 		report.Close()
-		return m.Run()
+		return leak.Main(m)
 	case stageInside:
 		if err := adopt(); err != nil {
 			fmt.Fprintln(os.Stderr, "netlab:", err)
 			return 1
 		}
-		return m.Run()
+		return leak.Main(m)
 	}
 
 	code, err := reexec(unix.CLONE_NEWUSER | unix.CLONE_NEWNET)
@@ -74,7 +77,7 @@ func Main(m interface{ Run() int }) int {
 	}
 	if err != nil {
 		outside = err
-		return m.Run()
+		return leak.Main(m)
 	}
 	return code
 }

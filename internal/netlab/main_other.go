@@ -5,10 +5,12 @@ package netlab
 import (
 	"runtime"
 	"testing"
+
+	"github.com/icmpsock/ping/internal/leak"
 )
 
-// Main runs the tests where they are.
-func Main(m interface{ Run() int }) int { return m.Run() }
+// Main runs the tests where they are. Those that leave goroutines behind fail.
+func Main(m interface{ Run() int }) int { return leak.Main(m) }
 
 // Require skips the test: there are no network namespaces here.
 func Require(tb testing.TB) {

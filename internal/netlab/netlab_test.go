@@ -72,6 +72,46 @@ func TestRouteType(t *testing.T) {
 	}
 }
 
+func TestNoRoom(t *testing.T) {
+	ns, far := Self(t), New(t)
+	Link(t, ns, "q0", far, "q1")
+	ns.Addr(t, "q0", netip.MustParsePrefix("10.1.0.1/24"))
+	far.Addr(t, "q1", netip.MustParsePrefix("10.1.0.2/24"))
+	addr := netip.MustParseAddr("10.1.0.2")
+	s := newPinger(t, addr)
+	for seq := 1; seq <= 3; seq += 2 { // the neighbour is known after the first
+		if err := s.send(addr, uint16(seq), nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.receive(); int(got.seq) != seq {
+			t.Errorf("reply %d, want %d", got.seq, seq)
+		}
+		undo := ns.NoRoom(t, "q0")
+		if err := s.send(addr, uint16(seq+1), nil); !errors.Is(err, unix.ENOBUFS) {
+			t.Errorf("send: %v, want %v", err, unix.ENOBUFS)
+		}
+		undo()
+	}
+}
+
+func TestDropInput(t *testing.T) {
+	for _, dst := range []string{"127.0.0.1", "::1"} {
+		addr := netip.MustParseAddr(dst)
+		s := newPinger(t, addr)
+		undo := Self(t).DropInput(t)
+		if err := s.send(addr, 1, nil); err != nil {
+			t.Errorf("send to %v: %v", addr, err)
+		}
+		undo()
+		if err := s.send(addr, 2, nil); err != nil {
+			t.Errorf("send to %v after undo: %v", addr, err)
+		}
+		if got := s.receive(); got.seq != 2 {
+			t.Errorf("reply %d from %v, want the second only", got.seq, addr)
+		}
+	}
+}
+
 func TestRefuseOutput(t *testing.T) {
 	for _, tt := range []struct {
 		dst  string

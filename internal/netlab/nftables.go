@@ -16,7 +16,6 @@ import (
 const (
 	nfnlBatchEnd = unix.NFNL_MSG_BATCH_BEGIN + 1 // NFNL_MSG_BATCH_END
 	nfDrop       = 0                             // NF_DROP
-	tableName    = "netlab"
 )
 
 // errNoNftables means that the kernel can't do what RefuseOutput needs.
@@ -28,21 +27,35 @@ var errNoNftables = errors.New("no nf_tables in the kernel")
 // packet was dropped. The test is skipped if the kernel has no nf_tables.
 func (ns *Namespace) RefuseOutput(tb testing.TB) (undo func()) {
 	tb.Helper()
+	return ns.drop(tb, "output", unix.NF_INET_LOCAL_OUT)
+}
+
+// DropInput makes a packet filter of the namespace drop whatever comes for it by
+// IPv4 and IPv6, until undo is called or the test ends. The test is skipped if
+// the kernel has no nf_tables.
+func (ns *Namespace) DropInput(tb testing.TB) (undo func()) {
+	tb.Helper()
+	return ns.drop(tb, "input", unix.NF_INET_LOCAL_IN)
+}
+
+// drop has all be dropped that passes a hook.
+func (ns *Namespace) drop(tb testing.TB, name string, hook uint32) (undo func()) {
+	tb.Helper()
 	ns.Do(tb, func() {
-		err := nftables(newTable(unix.NFT_MSG_NEWTABLE), newDropChain())
+		err := nftables(newTable(unix.NFT_MSG_NEWTABLE, name), newDropChain(name, hook))
 		if errors.Is(err, errNoNftables) {
 			tb.Skip("netlab:", err)
 		}
 		if err != nil {
-			tb.Fatal("netlab: refuse output:", err)
+			tb.Fatalf("netlab: drop %s: %v", name, err)
 		}
 	})
 	var once sync.Once
 	undo = func() {
 		once.Do(func() {
 			ns.Do(tb, func() {
-				if err := nftables(newTable(unix.NFT_MSG_DELTABLE)); err != nil {
-					tb.Error("netlab: allow output:", err)
+				if err := nftables(newTable(unix.NFT_MSG_DELTABLE, name)); err != nil {
+					tb.Errorf("netlab: allow %s: %v", name, err)
 				}
 			})
 		})
@@ -51,26 +64,26 @@ func (ns *Namespace) RefuseOutput(tb testing.TB) (undo func()) {
 	return undo
 }
 
-// newTable makes a message about the table of this package.
-func newTable(kind uint16) *message {
+// newTable makes a message about a table of this package.
+func newTable(kind uint16, name string) *message {
 	var flags uint16
 	if kind == unix.NFT_MSG_NEWTABLE {
 		flags = unix.NLM_F_CREATE | unix.NLM_F_EXCL
 	}
 	m := newMessage(unix.NFNL_SUBSYS_NFTABLES<<8|kind, flags, unix.Nfgenmsg{Nfgen_family: unix.NFPROTO_INET})
-	m.attr(unix.NFTA_TABLE_NAME, cString(tableName))
+	m.attr(unix.NFTA_TABLE_NAME, cString("netlab-"+name))
 	return m
 }
 
-// newDropChain makes the message for an output chain without rules, whose policy
+// newDropChain makes the message for a chain without rules at a hook, whose policy
 // is to drop.
-func newDropChain() *message {
+func newDropChain(name string, hook uint32) *message {
 	m := newMessage(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWCHAIN, unix.NLM_F_CREATE,
 		unix.Nfgenmsg{Nfgen_family: unix.NFPROTO_INET})
-	m.attr(unix.NFTA_CHAIN_TABLE, cString(tableName))
-	m.attr(unix.NFTA_CHAIN_NAME, cString("output"))
+	m.attr(unix.NFTA_CHAIN_TABLE, cString("netlab-"+name))
+	m.attr(unix.NFTA_CHAIN_NAME, cString(name))
 	m.nest(unix.NLA_F_NESTED|unix.NFTA_CHAIN_HOOK, func() {
-		m.attr(unix.NFTA_HOOK_HOOKNUM, big32(unix.NF_INET_LOCAL_OUT))
+		m.attr(unix.NFTA_HOOK_HOOKNUM, big32(hook))
 		m.attr(unix.NFTA_HOOK_PRIORITY, big32(0))
 	})
 	m.attr(unix.NFTA_CHAIN_POLICY, big32(nfDrop))

@@ -1,0 +1,93 @@
+package ping
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"os"
+	"testing"
+)
+
+// Every type and code has words, those too that nobody has thought of yet.
+func TestReason(t *testing.T) {
+	four, six := modelFroms[0], modelFroms[1]
+	for _, c := range []struct {
+		from      netip.Addr
+		typ, code int
+		want      string
+	}{
+		{four, 3, 0, "destination network unreachable"},
+		{four, 3, 15, "precedence cutoff in effect"},
+		{four, 3, 16, "destination unreachable (code 16)"},
+		{four, 3, -1, "destination unreachable (code -1)"},
+		{four, 4, 0, "source quench"},
+		{four, 5, 1, "redirect"},
+		{four, 11, 0, "time to live exceeded"},
+		{four, 12, 1, "parameter problem (code 1)"},
+		{four, 13, 7, "ICMP error type 13 code 7"},
+		{netip.Addr{}, 3, 1, "destination host unreachable"},
+		{six, 1, 0, "no route to destination"},
+		{six, 1, 7, "error in source routing header"},
+		{six, 1, 8, "destination unreachable (code 8)"},
+		{six, 1, -1, "destination unreachable (code -1)"},
+		{six, 2, 0, "packet too big"},
+		{six, 3, 1, "hop limit exceeded"},
+		{six, 4, 2, "parameter problem (code 2)"},
+		{six, 100, 3, "ICMPv6 error type 100 code 3"},
+	} {
+		e := &ICMPError{Type: c.typ, Code: c.code, From: c.from}
+		if got := e.Reason(); got != c.want {
+			t.Errorf("%v, type %d code %d: %q, want %q", c.from, c.typ, c.code, got, c.want)
+		}
+	}
+	// Whatever a host makes up, of whatever family.
+	for typ := range 256 {
+		for code := range 256 {
+			for _, from := range []netip.Addr{four, six} {
+				if e := (&ICMPError{Type: typ, Code: code, From: from}); e.Error() != e.Reason()+", from "+from.String() {
+					t.Fatalf("type %d code %d: %q", typ, code, e)
+				}
+			}
+		}
+	}
+}
+
+// An error of a call is a net.Error that says whether it was for want of time.
+func TestNetError(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want bool
+	}{
+		{ErrTimeout, true}, {ErrLocalDrop, true}, {context.DeadlineExceeded, true}, {os.ErrDeadlineExceeded, true},
+		{context.Canceled, false}, {net.ErrClosed, false}, {ErrNoRoom, false}, {fs.ErrPermission, false},
+		{&ICMPError{Type: 3, Code: 1}, false},
+	} {
+		var err net.Error = &probeError{"host", fmt.Errorf("wrapped: %w", c.err)}
+		temporary := err.(interface{ Temporary() bool })
+		if err.Timeout() != c.want || temporary.Temporary() != c.want || !errors.Is(err, c.err) {
+			t.Errorf("%v: Timeout %v, Temporary %v", err, err.Timeout(), temporary.Temporary())
+		}
+	}
+	var timeout interface{ Temporary() bool }
+	if !errors.As(ErrTimeout, &timeout) || !timeout.Temporary() {
+		t.Error("a timeout is not temporary")
+	}
+}
+
+// A Reply's clock has a name in JSON, and one that there is not is told by its number.
+func TestClockNames(t *testing.T) {
+	for clock, want := range map[Clock]string{ClockUser: "user", ClockKernel: "kernel", ClockWire: "wire", 9: "Clock(9)"} {
+		if b, err := json.Marshal(clock); err != nil || string(b) != `"`+want+`"` {
+			t.Errorf("clock %d is %s, %v, want %q", clock, b, err, want)
+		}
+	}
+	for kind, want := range map[SocketKind]string{SocketAuto: "auto", SocketDatagram: "datagram", SocketRaw: "raw", 9: "SocketKind(9)"} {
+		if got := kind.String(); got != want {
+			t.Errorf("kind %d is %q, want %q", kind, got, want)
+		}
+	}
+}

@@ -1,0 +1,206 @@
+package ping
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/icmpsock/ping/internal/netlab"
+)
+
+// A watch is a Stream that goes on as its replies are asked for.
+type watch struct {
+	*testing.T
+	host    string
+	replies chan Reply
+}
+
+// newWatch begins to ping host until the test ends.
+func newWatch(t *testing.T, p *Pinger, host string, opts ...ProbeOption) *watch {
+	w := &watch{t, host, make(chan Reply)}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+	go func() {
+		defer close(done)
+		for r, err := range p.Stream(ctx, host, opts...) {
+			if err != nil {
+				if !errors.Is(err, context.Canceled) {
+					t.Errorf("%s: the stream ended: %v", host, err)
+				}
+				return
+			}
+			select {
+			case w.replies <- r:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return w
+}
+
+// until takes replies until one is as wanted. Those before must be replies, timeouts, or as allowed.
+func (w *watch) until(what string, wanted, allowed func(error) bool) {
+	w.Helper()
+	for timeout := time.After(time.Minute); ; {
+		select {
+		case r := <-w.replies:
+			if wanted(r.Err) {
+				return
+			}
+			if r.Err != nil && !errors.Is(r.Err, ErrTimeout) && !allowed(r.Err) {
+				w.Errorf("%s, waiting for %s: %v", w.host, what, r.Err)
+			}
+		case <-timeout:
+			w.Fatalf("%s: not within a minute: %s", w.host, what)
+		}
+	}
+}
+
+func answeredRightly(err error) bool { return err == nil }
+func never(error) bool               { return false }
+
+// A fault of this host's network ends the probes that it hits, each with its reason, and no others; running calls go on,
+// and all is well again when the fault has passed.
+func TestFaultsPass(t *testing.T) {
+	ns := netlab.Self(t)
+	prefix4, prefix6 := netip.MustParsePrefix(near4+"/24"), netip.MustParsePrefix(near6+"/64")
+	beyond := []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8:2::/64")}
+	is := func(errs ...error) func(error) bool {
+		return func(err error) bool {
+			for _, e := range errs {
+				if errors.Is(err, e) {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	route := func(kind int) func(*testing.T) func() {
+		return func(t *testing.T) func() {
+			hosts := []netip.Prefix{netip.MustParsePrefix(beyond4 + "/32"), netip.MustParsePrefix(beyond6 + "/128")}
+			for _, host := range hosts {
+				ns.RouteType(t, host, kind)
+			}
+			return func() {
+				for _, host := range hosts {
+					ns.DelRoute(t, host)
+				}
+			}
+		}
+	}
+	for _, c := range []struct {
+		name       string
+		four, six  string
+		fault      func(t *testing.T) (mend func())
+		want4      func(error) bool
+		want6      func(error) bool
+		everywhere bool // on loopback too
+	}{
+		{"interface down", far4, far6, func(t *testing.T) func() {
+			ns.SetUp(t, "veth0", false)
+			return func() {
+				ns.SetUp(t, "veth0", true)
+				ns.Addr(t, "veth0", prefix6) // IPv6 addresses go when a device does
+			}
+		}, is(syscall.ENETUNREACH, syscall.ENETDOWN), is(syscall.ENETUNREACH, syscall.ENETDOWN, syscall.EADDRNOTAVAIL), false},
+		{"addresses gone", far4, far6, func(t *testing.T) func() {
+			ns.DelAddr(t, "veth0", prefix4)
+			ns.DelAddr(t, "veth0", prefix6)
+			return func() {
+				ns.Addr(t, "veth0", prefix4)
+				ns.Addr(t, "veth0", prefix6)
+			}
+		}, is(syscall.ENETUNREACH), is(syscall.ENETUNREACH, syscall.EADDRNOTAVAIL), false},
+		{"routes gone", beyond4, beyond6, func(t *testing.T) func() {
+			for _, p := range beyond {
+				ns.DelRoute(t, p)
+			}
+			return func() {
+				for _, p := range beyond {
+					ns.Route(t, p, netip.Addr{}, "veth0")
+				}
+			}
+		}, is(syscall.ENETUNREACH), is(syscall.ENETUNREACH), false},
+		{"prohibited", beyond4, beyond6, route(unix.RTN_PROHIBIT), is(syscall.EACCES), is(syscall.EACCES), false},
+		{"unreachable", beyond4, beyond6, route(unix.RTN_UNREACHABLE), is(syscall.EHOSTUNREACH), is(syscall.EHOSTUNREACH), false},
+		{"black hole", beyond4, beyond6, route(unix.RTN_BLACKHOLE), is(syscall.EINVAL), is(syscall.EINVAL), false},
+		{"sends refused by a firewall", far4, far6, func(t *testing.T) func() { return ns.RefuseOutput(t) }, is(syscall.EPERM),
+			is(ErrTimeout, syscall.EPERM), true},
+		{"replies dropped by a firewall", far4, far6, func(t *testing.T) func() { return ns.DropInput(t) }, is(ErrTimeout), is(ErrTimeout), true},
+		{"no buffers", far4, far6, func(t *testing.T) func() { return ns.NoRoom(t, "veth0") }, is(ErrNoRoom),
+			is(ErrNoRoom, ErrTimeout), false}, // IPv6 datagram sockets tell of neither (net/ipv6/ping.c, ping_v6_sendmsg)
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			eachKind(t, func(t *testing.T, kind Option) {
+				newResponder(t, nil)
+				p := newPinger(t, kind)
+				opts := []ProbeOption{WithInterval(2 * ms), WithTimeout(100 * ms)}
+				four, six := newWatch(t, p, c.four, opts...), newWatch(t, p, c.six, opts...)
+				unharmed := func() {}
+				if !c.everywhere {
+					local := newWatch(t, p, "127.0.0.1", WithInterval(ms), WithTimeout(time.Minute))
+					unharmed = func() {
+						for range 20 {
+							local.until("a reply", answeredRightly, never)
+						}
+					}
+				}
+				for range 2 { // it may come again
+					four.until("a reply", answeredRightly, c.want4) // after the last of those that the fault has met
+					six.until("a reply", answeredRightly, c.want6)
+					mend := c.fault(t)
+					for range 5 {
+						four.until(c.name, c.want4, never)
+						six.until(c.name, c.want6, never)
+					}
+					unharmed()
+					mend()
+				}
+				four.until("a reply", answeredRightly, c.want4)
+				six.until("a reply", answeredRightly, c.want6)
+				unharmed()
+				if k := p.Counters(); k.Sent != k.Received+k.Lost+k.Abandoned+k.InFlight || k.Stray+k.Corrupted+k.Duplicates != 0 {
+					t.Errorf("counters are %+v", k)
+				}
+			})
+		})
+	}
+}
+
+// A host that was not there, so that the kernel has given its address up, is reached when it comes.
+func TestNeighbourComes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes the kernel's three seconds")
+	}
+	ns, near := netlab.Self(t), netlab.New(t)
+	netlab.Link(t, ns, "void0", near, "void1")
+	ns.Addr(t, "void0", netip.MustParsePrefix("192.0.2.1/24"))
+	ns.Addr(t, "void0", netip.MustParsePrefix("2001:db8:3::1/64"))
+	p := newPinger(t)
+	absent := func(err error) bool {
+		var e *ICMPError
+		return errors.As(err, &e) && (e.From.String() == "192.0.2.1" || e.From.String() == "2001:db8:3::1")
+	}
+	var watches []*watch
+	for _, host := range []string{"192.0.2.2", "2001:db8:3::2"} {
+		watches = append(watches, newWatch(t, p, host, WithInterval(10*ms), WithTimeout(time.Minute)))
+	}
+	for _, w := range watches {
+		w.until("unreachable", absent, never)
+	}
+	near.Addr(t, "void1", netip.MustParsePrefix("192.0.2.2/24"))
+	near.Addr(t, "void1", netip.MustParsePrefix("2001:db8:3::2/64"))
+	for _, w := range watches {
+		w.until("a reply", answeredRightly, absent)
+	}
+}
