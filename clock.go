@@ -44,6 +44,10 @@ func stampOf(t, epoch time.Time) stamp {
 	return stamp{wall: t.UnixNano(), mono: int64(t.Sub(epoch))}
 }
 
+// isReading reports whether t is a reading of the program's own clock, as opposed to a stamp of the kernel's, which has no
+// monotonic part.
+func isReading(t time.Time) bool { return t != t.Round(0) }
+
 func (s stamp) add(d int64) stamp { return stamp{s.wall + d, s.mono + d} }
 
 // stepTolerance is how far the two clocks may drift apart before that is called a step: adjtimex slews by at

@@ -8,7 +8,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"net"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,12 +28,13 @@ const (
 )
 
 // A conn is one transport with the probes in flight over it. Two goroutines live as long as it does: one waits
-// for messages, one for deadlines.
+// for messages; the other, the timekeeper, for deadlines, and for when the next probe is to leave.
 type conn struct {
 	transport Transport
 	poller    poller // the transport, if it is one; else nil
 	queue     queue  // likewise
 	wire      bool   // the transport reports departures
+	limiter   *limiter
 	log       *slog.Logger
 	epoch     time.Time
 	done      chan struct{}
@@ -45,13 +45,17 @@ type conn struct {
 	rouse     chan struct{} // ends its rest
 	lastRead  atomic.Int64  // when messages were last settled, on the monotonic clock
 
-	mu     sync.Mutex // guards what follows, for a moment only
-	flight flight
-	closed error         // why, once it is
-	offset int64         // of the wall clock from the monotonic one, as last seen
-	armed  int64         // when the timer fires, on the monotonic clock
-	room   chan struct{} // closed when the table is full no more; nil while nobody waits for that
-	timer  *time.Timer
+	mu      sync.Mutex // guards what follows, for a moment only
+	flight  flight
+	closed  error // why, once it is
+	offset  int64 // of the wall clock from the monotonic one, as last seen
+	agenda  agenda
+	stalled bool          // what is due on the agenda waits for room
+	armed   int64         // when the timer fires, on the monotonic clock
+	room    chan struct{} // closed when the table is full no more; nil while nobody waits for that
+	timer   *time.Timer
+
+	due []request // the timekeeper's own
 
 	largest atomic.Int64 // the longest message sent yet
 	in      struct {
@@ -72,13 +76,14 @@ type conn struct {
 	}
 }
 
-func newConn(t Transport, log *slog.Logger) *conn {
+func newConn(t Transport, epoch time.Time, limiter *limiter, log *slog.Logger) *conn {
 	var seed [32]byte
 	crand.Read(seed[:])
 	c := &conn{
 		transport: t,
+		limiter:   limiter,
 		log:       log,
-		epoch:     time.Now(),
+		epoch:     epoch,
 		done:      make(chan struct{}),
 		rouse:     make(chan struct{}, 1),
 		armed:     math.MaxInt64,
@@ -100,6 +105,7 @@ func newConn(t Transport, log *slog.Logger) *conn {
 		c.largest.Store(maxPayload6 + spareRoom)
 	}
 	c.in.messages = make([]Message, batchSize)
+	c.due = make([]request, 0, batchSize)
 	c.out.batch = make([]request, batchSize)
 	c.out.messages = make([]Message, batchSize)
 	c.listening.Store(true)
@@ -125,6 +131,7 @@ func (c *conn) end(cause error) error {
 	c.noteDrops(c.now().mono)
 	c.closed = cause
 	c.flight.drain(cause)
+	c.disband()
 	c.makeRoom()
 	c.mu.Unlock()
 	close(c.done)
@@ -181,6 +188,7 @@ func (c *conn) release(in *inbox) {
 func (c *conn) retire() {
 	c.mu.Lock()
 	c.retired.Store(true)
+	c.disband()
 	last := c.flight.deserted()
 	c.mu.Unlock()
 	if last {
@@ -204,8 +212,8 @@ func (c *conn) cause() error {
 // collect moves the outcomes in in to the end of list.
 func (c *conn) collect(in *inbox, list []outcome) []outcome {
 	c.mu.Lock()
-	list = append(list, in.outcomes...)
-	in.outcomes = in.outcomes[:0]
+	list = append(list, in.outcomes[in.told:]...)
+	in.outcomes, in.told = in.outcomes[:0], 0
 	c.mu.Unlock()
 	return list
 }
@@ -214,12 +222,7 @@ func (c *conn) collect(in *inbox, list []outcome) []outcome {
 func (c *conn) first(in *inbox) (o outcome, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(in.outcomes) == 0 {
-		return outcome{}, false
-	}
-	o = in.outcomes[0]
-	in.outcomes = slices.Delete(in.outcomes, 0, 1)
-	return o, true
+	return in.take()
 }
 
 // oddities returns what in was told beside outcomes.
@@ -255,9 +258,13 @@ func (c *conn) arm(at int64) {
 	}
 }
 
+// armNext arms the timer for what comes next. The caller holds c.mu.
 func (c *conn) armNext() {
 	if len(c.flight.deadlines) > 0 {
 		c.arm(c.flight.deadlines[0].at)
+	}
+	if len(c.agenda) > 0 && !c.stalled {
+		c.arm(c.agenda[0].at)
 	}
 }
 
@@ -394,14 +401,20 @@ func (c *conn) settle(messages []Message) (newest int64, unstamped bool) {
 	defer c.mu.Unlock()
 	read = c.steady(read)
 	for i := range messages {
-		c.flight.accept(&messages[i], read)
-		newest = max(newest, messages[i].Time.UnixNano())
+		m, at := &messages[i], read
+		if isReading(m.Time) {
+			at = stampOf(m.Time, c.epoch)
+			at.mono = min(at.mono, read.mono)
+			m.Time = time.Time{}
+		}
+		c.flight.accept(m, at)
+		newest = max(newest, m.Time.UnixNano())
 	}
 	c.makeRoom()
 	return newest, len(c.flight.unstamped) > 0
 }
 
-// keepTime gives probes up when their time has passed, until the conn ends.
+// keepTime gives probes up when their time has passed, and sends those that are due, until the conn ends.
 func (c *conn) keepTime() {
 	for {
 		select {
@@ -415,21 +428,35 @@ func (c *conn) keepTime() {
 	}
 }
 
-// tick reads all that came before this instant, and then gives up what is overdue: however late the program
-// gets round to it, what came in time counts.
+// tick does what is to be done by now.
 func (c *conn) tick() {
 	now := c.now()
+	c.mu.Lock()
+	c.armed = math.MaxInt64
+	overdue := len(c.flight.deadlines) > 0 && c.flight.deadlines[0].at <= now.mono
+	overdue = overdue || len(c.flight.unstamped) > 0 || c.room != nil || c.stalled
+	c.mu.Unlock()
+	if overdue {
+		c.giveUp(now)
+	}
+	c.sendDue()
+	c.resume()
+	c.mu.Lock()
+	c.armNext()
+	c.mu.Unlock()
+}
+
+// giveUp reads all that came before this instant, and then gives up what is overdue: however late the program
+// gets round to it, what came in time counts.
+func (c *conn) giveUp(now stamp) {
 	c.in.Lock()
 	if c.poller != nil {
 		c.poll(c.in.messages, true, tickBatches, now.wall)
 	}
 	c.in.Unlock()
 	c.mu.Lock()
-	c.armed = math.MaxInt64
 	c.noteDrops(now.mono)
 	c.flight.expire(now.mono)
 	c.makeRoom()
-	c.armNext()
 	c.mu.Unlock()
-	c.resume()
 }

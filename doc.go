@@ -14,7 +14,8 @@
 // One [Pinger] serves a whole program: it holds one socket for each family, however many targets and goroutines
 // there are. [Pinger.Ping] sends one echo request, [Pinger.PingN] several, with statistics, [Pinger.Stream] goes
 // on for ever, [Pinger.Reachable] only asks whether a host is up, and [Pinger.Sweep] pings any number of addresses
-// at the speed of the kernel. [Pinger.Trace] finds the routers on the way, hop by hop.
+// at the speed of the kernel. [Pinger.Trace] finds the routers on the way, hop by hop, [Pinger.PathMTU] the largest
+// packet that gets to a host in one piece.
 //
 // # What the numbers mean
 //

@@ -275,6 +275,25 @@ func ExamplePinger_Sweep() {
 	fmt.Println(up, "are up")
 }
 
+// The largest packet that gets there in one piece. Loopback carries more than an IPv4 packet can hold.
+func ExamplePinger_PathMTU() {
+	p, err := ping.New()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	mtu, err := p.PathMTU(context.Background(), "127.0.0.1", ping.WithTimeout(500*time.Millisecond))
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+		fmt.Println("not on this system")
+	case err != nil:
+		log.Fatal(err) // not even the smallest packet was answered: the error says why
+	default:
+		fmt.Println(mtu, "bytes with the headers, for a UDP payload", mtu-20-8)
+	}
+}
+
 func ExamplePinger_Counters() {
 	p, err := ping.New()
 	if err != nil {

@@ -14,9 +14,8 @@ type exchange struct {
 	pinger *Pinger
 	conn   *conn
 	config *probeConfig
-	in     *inbox
 	target netip.Addr
-	ask    request
+	plan
 }
 
 // prepare finds the target and the conn to it. The exchange must be ended.
@@ -48,6 +47,7 @@ func (p *Pinger) prepare(ctx context.Context, host string, opts []ProbeOption) (
 		}
 	}
 	e.conn, e.config, e.target = conn, config, target
+	e.plan = plan{in: e.in, place: -1}
 	e.ask = request{
 		dst:          p.numbered(target),
 		template:     template,
@@ -92,15 +92,15 @@ func (e *exchange) move() error {
 	}
 	e.conn.release(e.in)
 	e.conn, e.in = conn, in
+	conn.expect(int64(e.ask.size() + spareRoom))
 	return nil
 }
 
-// send sends the probe seq, and looks whether its answer is there already.
-func (e *exchange) send(ctx context.Context, seq int) error {
+// send sends what e.ask asks for, and looks whether its answer is there already.
+func (e *exchange) send(ctx context.Context) error {
 	if err := e.pinger.turn(ctx); err != nil {
 		return err
 	}
-	e.ask.tag = int64(seq)
 	if err := e.conn.launch(ctx, e.in, e.ask); err != nil {
 		return err
 	}
@@ -111,61 +111,46 @@ func (e *exchange) send(ctx context.Context, seq int) error {
 // run sends n echo requests (0: without end), an interval apart, and hands each to yield as it is settled, until
 // yield returns false.
 func (e *exchange) run(ctx context.Context, n int, yield func(Reply) bool) error {
-	timer := time.NewTimer(e.config.timeout)
-	defer timer.Stop()
-	schedule := schedule{interval: e.config.interval, next: time.Now()}
-	schedule.spread(int(e.pinger.calls.Add(1)-1), e.pinger.epoch)
+	p := &e.plan
+	p.count = n
+	p.schedule = schedule{interval: int64(e.config.interval), next: int64(time.Since(e.pinger.epoch))}
+	calls := int(e.pinger.calls.Add(1) - 1)
 	defer e.pinger.calls.Add(-1)
-	var settled []outcome
-	for sent, flying := 0, 0; ; {
-		settled = e.conn.collect(e.in, settled[:0])
-		flying -= len(settled)
-		for i := range settled {
-			if err := settled[i].err; err != nil && errors.Is(err, net.ErrClosed) {
-				return err
-			}
-			if !yield(settled[i].reply(e.target)) {
-				return nil
-			}
+	p.schedule.spread(calls)
+	p.own = calls < spreadAfter || p.schedule.interval == 0
+	defer func() { e.conn.cancel(p) }()
+	e.conn.expect(int64(p.ask.size() + spareRoom))
+	for {
+		step, o, err := e.conn.step(p)
+		if err == nil && step != tell && step != done {
+			err = ctx.Err()
 		}
-		more := n == 0 || sent < n
-		if !more && flying == 0 {
-			return nil
-		}
-		if err := ctx.Err(); err != nil {
+		if err != nil {
 			return err
 		}
-		var due <-chan time.Time
-		retired := e.conn.retired.Load()
-		if retired && flying == 0 {
+		switch step {
+		case tell:
+			if o.err != nil && errors.Is(o.err, net.ErrClosed) {
+				return o.err
+			}
+			if !yield(o.reply(e.target)) {
+				return nil
+			}
+		case send:
+			if err := e.send(ctx); err != nil {
+				return err
+			}
+		case wait:
+			select {
+			case <-p.in.wake:
+			case <-ctx.Done():
+			}
+		case move:
 			if err := e.move(); err != nil {
 				return err
 			}
-			continue
-		}
-		if more && !retired {
-			wait, ok := schedule.wait(time.Now(), flying)
-			if ok && wait <= 0 {
-				if err := e.send(ctx, sent); err != nil {
-					return err
-				}
-				schedule.sent(time.Now())
-				sent++
-				flying++
-				continue
-			}
-			if ok {
-				timer.Reset(wait)
-				due = timer.C
-			}
-		}
-		if flying > 0 {
-			e.conn.listen()
-		}
-		select {
-		case <-e.in.wake:
-		case <-due:
-		case <-ctx.Done():
+		case done:
+			return nil
 		}
 	}
 }

@@ -44,8 +44,9 @@ func (o *outcome) reply(target netip.Addr) Reply {
 // An inbox is where the outcomes of one caller's probes wait for it. It belongs to one flight, and is guarded
 // as that is.
 type inbox struct {
-	wake     chan struct{} // holds a token when outcomes has got longer
+	wake     chan struct{} // holds a token when there is something new
 	outcomes []outcome
+	told     int // how many of them have been taken
 	oddities oddities
 	place    int32 // index in flight.inboxes
 	first    int32 // of the probes in flight, -1 for none
@@ -59,7 +60,7 @@ func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1), first: -1} 
 // reset makes a released inbox as good as new.
 func (in *inbox) reset() {
 	clear(in.outcomes)
-	in.outcomes = in.outcomes[:0]
+	in.outcomes, in.told = in.outcomes[:0], 0
 	in.oddities = oddities{}
 	select {
 	case <-in.wake:
@@ -69,6 +70,23 @@ func (in *inbox) reset() {
 
 func (in *inbox) put(o outcome) {
 	in.outcomes = append(in.outcomes, o)
+	in.rouse()
+}
+
+// take removes the first outcome, if there is one.
+func (in *inbox) take() (o outcome, ok bool) {
+	if in.told == len(in.outcomes) {
+		return outcome{}, false
+	}
+	o = in.outcomes[in.told]
+	if in.told++; in.told == len(in.outcomes) {
+		in.outcomes, in.told = in.outcomes[:0], 0
+	}
+	return o, true
+}
+
+// rouse wakes the caller.
+func (in *inbox) rouse() {
 	select {
 	case in.wake <- struct{}{}:
 	default:

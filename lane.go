@@ -201,7 +201,7 @@ func (l *lane) send() (sent bool, room [2]<-chan struct{}) {
 	}
 	if l.sweep.pinger.limiter != nil {
 		if l.turnAt.IsZero() {
-			l.turnAt = time.Now().Add(l.sweep.pinger.reserve(n))
+			l.turnAt = time.Now().Add(l.sweep.pinger.limiter.reserve(time.Now(), n))
 		}
 		if time.Until(l.turnAt) > 0 {
 			return false, room

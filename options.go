@@ -83,12 +83,15 @@ type config struct {
 	log       *slog.Logger
 }
 
+// usualSize is the payload, in bytes, where WithSize says no other.
+const usualSize = 56
+
 func defaults() config {
 	return config{
 		probe: probeConfig{
 			timeout:  time.Second,
 			interval: time.Second,
-			size:     56,
+			size:     usualSize,
 			network:  "ip",
 			maxHops:  30,
 		},
@@ -184,8 +187,8 @@ func WithNetwork(network string) ProbeOption {
 }
 
 // WithCount sets how many echo requests Sweep sends to each address (1 by default), how many Trace sends to each
-// distance (3; it takes 1,000 at most), how many Reachable sends at most (3), and after how many a Stream ends
-// (never): 1 or more.
+// distance (3; it takes 1,000 at most), how many Reachable sends at most (3), PathMTU of a size that is not answered
+// (5), and after how many a Stream ends (never): 1 or more.
 func WithCount(n int) ProbeOption {
 	return inRange("WithCount", n, 1, 1<<31-1, func(c *probeConfig) *int { return &c.count })
 }

@@ -2,36 +2,30 @@ package ping
 
 import (
 	"math/bits"
+	"sync"
 	"time"
 )
 
 // A schedule says when the probes of one call are due: an interval apart, on a grid that begins with the first, so
 // that the time a probe takes to send does not add up. Points of the grid that pass while the caller is
 // busy elsewhere are left out, not made up for.
+//
+// Times are on the monotonic clock, in nanoseconds from the Pinger's epoch.
 type schedule struct {
-	interval time.Duration // 0: as soon as the one before is settled
-	next     time.Time
-	shift    time.Duration // of the grid, after the first probe
-}
-
-// wait returns how long it is until the next probe is due, with so many in flight; false if that hangs on an
-// answer.
-func (s *schedule) wait(now time.Time, flying int) (time.Duration, bool) {
-	if s.interval == 0 {
-		return 0, flying == 0
-	}
-	return s.next.Sub(now), true
+	interval int64 // 0: as soon as the one before is settled
+	next     int64
+	shift    int64 // of the grid, after the first probe
 }
 
 // sent says that the probe that was due has left by now.
-func (s *schedule) sent(now time.Time) {
+func (s *schedule) sent(now int64) {
 	if s.interval == 0 {
 		return
 	}
-	s.next = s.next.Add(s.interval + s.shift)
+	s.next += s.interval + s.shift
 	s.shift = 0
-	if late := now.Sub(s.next); late > 0 {
-		s.next = s.next.Add((late + s.interval - 1) / s.interval * s.interval)
+	if late := now - s.next; late > 0 {
+		s.next += (late + s.interval - 1) / s.interval * s.interval
 	}
 }
 
@@ -39,24 +33,26 @@ func (s *schedule) sent(now time.Time) {
 // so that calls that start together do not send together for ever. It does so to no more than a few, who
 // would wonder: the first spreadAfter calls at a time.
 //
-// The new grid's points lie on whole milliseconds from epoch, so that calls of like interval that are due in the
-// same one share the waking of a processor, which costs more than to send.
-func (s *schedule) spread(call int, epoch time.Time) {
+// The new grid's points lie on whole milliseconds, so that calls of like interval that are due in the same one share
+// the waking of a processor, which costs more than to send.
+func (s *schedule) spread(call int) {
 	if call < spreadAfter {
 		return
 	}
 	// The van der Corput sequence: any number of calls in a row is spread evenly.
 	phase := float64(bits.Reverse32(uint32(call))) / (1 << 32)
-	s.shift = time.Duration((phase - 0.5) * float64(s.interval))
-	s.shift -= s.next.Add(s.interval+s.shift).Sub(epoch) % time.Millisecond
+	s.shift = int64((phase - 0.5) * float64(s.interval))
+	s.shift -= (s.next + s.interval + s.shift) % int64(time.Millisecond)
 }
 
 const spreadAfter = 8
 
-// A limiter spaces the echo requests of all calls evenly.
+// A limiter spaces the echo requests of all calls evenly. It is safe for concurrent use.
 type limiter struct {
 	interval time.Duration
-	next     time.Time // when the next may leave
+
+	mu   sync.Mutex
+	next time.Time // when the next may leave
 }
 
 // limiterSlack is by how much a caller may come late to its turn, because of its timer or for want of a processor,
@@ -67,6 +63,8 @@ func newLimiter(rate int) *limiter { return &limiter{interval: time.Second / tim
 
 // reserve takes the next n turns, and returns how long it is until the first of them. The caller may not give them back.
 func (l *limiter) reserve(now time.Time, n int) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.next.Before(now.Add(-limiterSlack)) {
 		l.next = now
 	}

@@ -23,8 +23,7 @@ type Pinger struct {
 
 	calls atomic.Int64 // PingN, Stream and Reachable, that are running
 
-	turns   sync.Mutex // guards limiter
-	limiter *limiter   // nil: no limit
+	limiter *limiter // nil: no limit
 
 	lines [2]atomic.Pointer[line] // by family
 
@@ -68,14 +67,14 @@ func New(opts ...Option) (*Pinger, error) {
 	if config.rate > 0 {
 		p.limiter = newLimiter(config.rate)
 	}
-	p.exchanges.New = func() any { return &exchange{pinger: p, in: newInbox()} }
+	p.exchanges.New = func() any { return &exchange{pinger: p, plan: plan{in: newInbox(), place: -1}} }
 	for i, limit := range [2]int{maxPayload4, maxPayload6} {
 		if p.templates[i], err = newTemplate(i == 1, min(config.probe.size, limit)); err != nil {
 			return nil, err
 		}
 	}
 	if t := config.transport; t != nil {
-		c := newConn(t, config.log)
+		c := p.newConn(t)
 		p.lines[0].Store(&line{conn: c})
 		p.lines[1].Store(&line{conn: c})
 		return p, nil
@@ -158,8 +157,10 @@ func (p *Pinger) open(family int, dontFragment bool) line {
 		return line{err: err}
 	}
 	p.config.log.Debug("ping: opened", "ipv6", family == 1, "socket", t)
-	return line{conn: newConn(t, p.config.log)}
+	return line{conn: p.newConn(t)}
 }
+
+func (p *Pinger) newConn(t Transport) *conn { return newConn(t, p.epoch, p.limiter, p.config.log) }
 
 // conn returns the conn for a probe; for a lane of a Sweep if that is not 0.
 func (p *Pinger) conn(v6, dontFragment bool, lane int) (*conn, error) {
@@ -207,7 +208,7 @@ func (p *Pinger) turn(ctx context.Context) error {
 	if p.limiter == nil {
 		return nil
 	}
-	wait := p.reserve(1)
+	wait := p.limiter.reserve(time.Now(), 1)
 	if wait == 0 {
 		return nil
 	}
@@ -219,12 +220,6 @@ func (p *Pinger) turn(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-func (p *Pinger) reserve(n int) time.Duration {
-	p.turns.Lock()
-	defer p.turns.Unlock()
-	return p.limiter.reserve(time.Now(), n)
 }
 
 // Close closes the sockets and waits for the Pinger's goroutines. What is in flight ends with net.ErrClosed, as do
@@ -270,7 +265,7 @@ func (p *Pinger) ping(ctx context.Context, host string, opts []ProbeOption) (Rep
 		return Reply{}, err
 	}
 	defer e.end()
-	if err := e.send(ctx, 0); err != nil {
+	if err := e.send(ctx); err != nil {
 		return Reply{}, err
 	}
 	for {

@@ -83,16 +83,20 @@ func (c *conn) tryLaunch(in *inbox, requests []request) (n int, room <-chan stru
 		return 0, room, nil
 	}
 	c.clearUp()
+	c.dispatch(requests[:n])
+	return n, room, nil
+}
 
+// dispatch sends requests that the table has taken, or leaves that to another who is at it.
+func (c *conn) dispatch(requests []request) {
 	c.out.Lock()
-	c.out.queue = append(c.out.queue, requests[:n]...)
+	c.out.queue = append(c.out.queue, requests...)
 	mine := !c.out.busy
 	c.out.busy = true
 	c.out.Unlock()
 	if mine {
 		c.flush()
 	}
-	return n, room, nil
 }
 
 // clearUp makes room in the receive buffer, where strays may have come while nobody was listening.
@@ -138,10 +142,15 @@ func (c *conn) crowded() bool {
 
 // makeRoom tells those who wait for room that there may be some. The caller holds c.mu.
 func (c *conn) makeRoom() {
-	if c.room != nil && (c.closed != nil || !c.flight.full()) {
+	if c.room == nil && !c.stalled || c.closed == nil && c.flight.full() {
+		return
+	}
+	if c.room != nil {
 		close(c.room)
 		c.room = nil
 	}
+	c.stalled = false
+	c.armNext()
 }
 
 // flush sends what is queued, and what others queue meanwhile. The caller has set out.busy.

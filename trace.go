@@ -100,7 +100,8 @@ func (e *exchange) trace(ctx context.Context, yield func(Hop) bool) error {
 			wait := time.Until(at)
 			if wait <= 0 {
 				e.ask.ttl = next.distance
-				if err := e.send(ctx, next.tag()); err != nil {
+				e.ask.tag = int64(next.tag())
+				if err := e.send(ctx); err != nil {
 					return err
 				}
 				way.sent(next, time.Now())

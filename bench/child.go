@@ -58,10 +58,15 @@ func child(text string) error {
 	if !ok {
 		return fmt.Errorf("no work %q", j.Work)
 	}
+	idle, err := peakMemory()
+	if err != nil {
+		return err
+	}
 	s, err := work(j)
 	if err != nil {
 		return err
 	}
+	s.IdleMemory = idle
 	return json.NewEncoder(os.Stdout).Encode(s)
 }
 

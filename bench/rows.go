@@ -201,6 +201,7 @@ func monitored(z size) row {
 			echoRate,
 			{name: cpu.name, of: cpu.of, targets: map[string]target{ours: atMost(15)}},
 			{name: memory.name, of: memory.of, targets: map[string]target{ours: atMost(60)}},
+			{name: "beyond the idle process, MB", of: sample.moreMegabytes},
 			{name: "goroutines", of: sample.goroutines, targets: map[string]target{ours: atMost(10)}},
 		},
 	}

@@ -22,20 +22,22 @@ type sample struct {
 	CPU        time.Duration   // user and system
 	Mallocs    uint64          // heap allocations
 	PeakMemory int             // bytes resident
+	IdleMemory int             // of them, what the process had before it began
 	Goroutines int             // beside the callers' own
 	RTTs       []time.Duration // of the works that are about them
 }
 
-func (s sample) rate() float64         { return float64(s.Echoes) / s.Wall.Seconds() }
-func (s sample) wallPerEcho() float64  { return microseconds(s.Wall) / float64(s.Echoes) }
-func (s sample) cpuPerEcho() float64   { return microseconds(s.CPU) / float64(s.Echoes) }
-func (s sample) allocations() float64  { return float64(s.Mallocs) / float64(s.Echoes) }
-func (s sample) megabytes() float64    { return float64(s.PeakMemory) / 1e6 }
-func (s sample) goroutines() float64   { return float64(s.Goroutines) }
-func (s sample) lost() float64         { return float64(s.Lost) }
-func (s sample) drops() float64        { return float64(s.Drops) }
-func (s sample) seconds() float64      { return s.Wall.Seconds() }
-func (s sample) rtt(q float64) float64 { return microseconds(percentile(s.RTTs, q)) }
+func (s sample) rate() float64          { return float64(s.Echoes) / s.Wall.Seconds() }
+func (s sample) wallPerEcho() float64   { return microseconds(s.Wall) / float64(s.Echoes) }
+func (s sample) cpuPerEcho() float64    { return microseconds(s.CPU) / float64(s.Echoes) }
+func (s sample) allocations() float64   { return float64(s.Mallocs) / float64(s.Echoes) }
+func (s sample) megabytes() float64     { return float64(s.PeakMemory) / 1e6 }
+func (s sample) moreMegabytes() float64 { return float64(s.PeakMemory-s.IdleMemory) / 1e6 }
+func (s sample) goroutines() float64    { return float64(s.Goroutines) }
+func (s sample) lost() float64          { return float64(s.Lost) }
+func (s sample) drops() float64         { return float64(s.Drops) }
+func (s sample) seconds() float64       { return s.Wall.Seconds() }
+func (s sample) rtt(q float64) float64  { return microseconds(percentile(s.RTTs, q)) }
 
 func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 

@@ -1,0 +1,191 @@
+package ping
+
+import (
+	"container/heap"
+	"time"
+)
+
+// A plan is the probes that one call sends to one target, an interval apart. The first its caller sends, if few others
+// are at it; the timekeeper sends what falls due after that, of all calls in the same batches, so that a call's
+// goroutine wakes for answers alone. A conn guards it.
+type plan struct {
+	in       *inbox
+	ask      request
+	schedule schedule
+	count    int  // of probes in all; 0: without end
+	made     int  // of them, sent or on their way
+	flying   int  // of those, how many the caller has not been told the outcome of
+	own      bool // the next is the caller's to send
+	busy     bool // the caller deals with an outcome: what falls due waits
+	turn     bool // the next has its turn
+	place    int  // in the agenda, -1 if not there
+}
+
+// A step is what a call has to do next.
+type step int
+
+const (
+	tell step = iota // of an outcome
+	send             // the plan's next probe
+	wait             // until the inbox wakes it
+	move             // to the conn that the Pinger has now
+	done             // nothing
+)
+
+// An agenda is the plans of which a probe is still to be sent, the earliest first: a heap.Interface.
+type agenda []entry
+
+// An entry has the instant beside the plan, because the plans of many calls are not in the processor's cache.
+type entry struct {
+	at int64 // when it is the timekeeper's turn to look, on the monotonic clock
+	*plan
+}
+
+func (a agenda) Len() int           { return len(a) }
+func (a agenda) Less(i, j int) bool { return a[i].at < a[j].at }
+func (a agenda) Swap(i, j int) {
+	a[i], a[j] = a[j], a[i]
+	a[i].place, a[j].place = i, j
+}
+
+func (a *agenda) Push(x any) {
+	e := x.(entry)
+	e.place = len(*a)
+	*a = append(*a, e)
+}
+
+func (a *agenda) Pop() any {
+	last := len(*a) - 1
+	e := (*a)[last]
+	(*a)[last] = entry{}
+	*a = (*a)[:last]
+	e.place = -1
+	return e
+}
+
+// advance returns the request for the plan's next probe, which leaves now.
+func (p *plan) advance(now int64) request {
+	p.ask.tag = int64(p.made)
+	p.made++
+	p.flying++
+	p.turn, p.own = false, p.schedule.interval == 0
+	p.schedule.sent(now)
+	return p.ask
+}
+
+// step says what the plan's caller has to do, and returns the outcome to tell of if that is it. The call ends with the
+// conn's error, but is told of all outcomes before.
+func (c *conn) step(p *plan) (step, outcome, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if o, ok := p.in.take(); ok {
+		p.flying--
+		p.busy = true
+		return tell, o, nil
+	}
+	p.busy = false
+	switch more := p.count == 0 || p.made < p.count; {
+	case !more && p.flying == 0:
+		return done, outcome{}, nil
+	case c.retired.Load() && p.flying == 0:
+		return move, outcome{}, nil
+	case c.closed != nil:
+		return done, outcome{}, c.closed
+	case !more || c.retired.Load():
+	case p.own && (p.schedule.interval > 0 || p.flying == 0):
+		p.advance(c.now().mono)
+		return send, outcome{}, nil
+	case !p.own && p.place < 0:
+		heap.Push(&c.agenda, entry{p.schedule.next, p})
+		c.arm(p.schedule.next)
+	}
+	if p.flying > 0 {
+		c.listen()
+	}
+	return wait, outcome{}, nil
+}
+
+// sendDue sends the probes that have fallen due.
+func (c *conn) sendDue() {
+	c.mu.Lock()
+	idle := len(c.agenda) == 0
+	c.mu.Unlock()
+	if idle {
+		return
+	}
+	c.clearUp()
+	for range receiveBatches {
+		c.mu.Lock()
+		batch := c.takeDue(c.now().mono)
+		c.mu.Unlock()
+		if len(batch) == 0 {
+			break
+		}
+		for i := range batch {
+			// Alone, not in a batch: each then has a reading of the clock of its own. In a batch, of which one
+			// message leaves after another, a thread that lost its processor would spoil the RTT of all.
+			c.dispatch(batch[i : i+1])
+		}
+		c.glance()
+	}
+	c.mu.Lock()
+	waiting := c.flight.count > 0
+	c.mu.Unlock()
+	if waiting {
+		c.listen()
+	}
+}
+
+// takeDue takes a batch of probes that are due at now, as far as there is room for them. The caller holds c.mu.
+func (c *conn) takeDue(now int64) []request {
+	batch := c.due[:0]
+	for len(c.agenda) > 0 && c.agenda[0].at <= now && len(batch) < batchSize && c.closed == nil {
+		p := c.agenda[0].plan
+		if p.busy {
+			heap.Pop(&c.agenda)
+			continue
+		}
+		if c.full() {
+			c.stalled = true
+			break
+		}
+		if c.limiter != nil && !p.turn {
+			p.turn = true
+			if wait := c.limiter.reserve(time.Now(), 1); wait > 0 {
+				c.postpone(now + int64(wait))
+				continue
+			}
+		}
+		r := p.advance(now)
+		c.flight.take(p.in, &r)
+		batch = append(batch, r)
+		if p.made == p.count {
+			heap.Pop(&c.agenda)
+		} else {
+			c.postpone(p.schedule.next)
+		}
+	}
+	return batch
+}
+
+// postpone gives the plan that comes first another instant.
+func (c *conn) postpone(at int64) {
+	c.agenda[0].at = at
+	heap.Fix(&c.agenda, 0)
+}
+
+// cancel takes the plan off the agenda.
+func (c *conn) cancel(p *plan) {
+	c.mu.Lock()
+	if p.place >= 0 {
+		heap.Remove(&c.agenda, p.place)
+	}
+	c.mu.Unlock()
+}
+
+// disband wakes the calls whose probes would have been sent. The caller holds c.mu.
+func (c *conn) disband() {
+	for len(c.agenda) > 0 {
+		heap.Pop(&c.agenda).(entry).in.rouse()
+	}
+}

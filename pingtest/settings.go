@@ -1,0 +1,210 @@
+package pingtest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/icmpsock/ping"
+)
+
+// A Setting is one thing to say about a host. See [Network.Host], [Host.Set] and [Host.At]. One that makes no sense,
+// such as Loss(2), panics where it is written down: a test that is wrong ought to stop at once.
+type Setting func(*settings)
+
+// settings is how a host behaves. The zero value but for rtt is one that answers everything.
+type settings struct {
+	names       []string
+	router      *Host // the host is behind it; nil: on the link of those that ping
+	rtt         time.Duration
+	rttFrom     func(*rand.Rand) time.Duration // if not nil: instead of rtt
+	loss        float64
+	loseNext    int
+	duplicates  float64
+	reordering  float64
+	reorderBy   time.Duration
+	corruption  float64
+	forgeries   float64
+	down        bool
+	silent      bool
+	refusal     *ping.ICMPError
+	unreachable netip.Addr // from there; valid: instead of refusal
+	mtu         int
+	blackHole   bool
+	labels      []ping.MPLSLabel
+	sendError   error
+}
+
+// defaultRTT is that of a host of which nothing else is said.
+const defaultRTT = time.Millisecond
+
+// refuses reports whether the host lets nothing pass.
+func (s *settings) refuses() bool { return s.refusal != nil || s.unreachable.IsValid() }
+
+// Names gives the host the names by which [Network.LookupNetIP] finds it, in place of those it had. Several hosts may
+// share a name. Upper and lower case are alike, and a dot at the end makes no difference.
+func Names(names ...string) Setting {
+	list := make([]string, len(names))
+	for i, name := range names {
+		list[i] = canonical(name)
+		if list[i] == "" {
+			panic(fmt.Sprintf("pingtest: Names(%q): want names that are not empty", names))
+		}
+	}
+	return func(s *settings) { s.names = list }
+}
+
+// Behind places the host behind a router, that is, a host of the same network and IP version, which may be behind
+// another one in turn; nil, the default, is on the link of those that ping. The nearest router comes first on the
+// way. Hosts that are behind each other make a routing loop, in which the TTL runs out.
+func Behind(router *Host) Setting { return func(s *settings) { s.router = router } }
+
+// RTT sets how long it takes from sending a request until the host's answer arrives: 0 or more, 1 ms by default. It
+// is the whole time there and back; the RTTs of routers on the way are not added to it. The same goes for ICMP
+// errors: their RTT is that of the host or router that sends them.
+func RTT(d time.Duration) Setting {
+	if d < 0 {
+		panic(fmt.Sprintf("pingtest: RTT(%v): want 0 or more", d))
+	}
+	return func(s *settings) { s.rtt, s.rttFrom = d, nil }
+}
+
+// RTTBetween draws each [RTT] evenly from low to high: 0 <= low <= high.
+func RTTBetween(low, high time.Duration) Setting {
+	if low < 0 || high < low {
+		panic(fmt.Sprintf("pingtest: RTTBetween(%v, %v): want 0 or more, and the greater one last", low, high))
+	}
+	return RTTFrom(func(r *rand.Rand) time.Duration { return low + time.Duration(r.Int64N(int64(high-low)+1)) })
+}
+
+// RTTFrom has draw choose each [RTT], with the host's generator; below 0 is taken as 0. The function must not
+// use the network. This is a normal distribution, with a mean of 20 ms and a standard deviation of 2 ms:
+//
+//	pingtest.RTTFrom(func(r *rand.Rand) time.Duration {
+//		return 20*time.Millisecond + time.Duration(r.NormFloat64()*float64(2*time.Millisecond))
+//	})
+func RTTFrom(draw func(*rand.Rand) time.Duration) Setting {
+	if draw == nil {
+		panic("pingtest: RTTFrom(nil): want a function")
+	}
+	return func(s *settings) { s.rttFrom = draw }
+}
+
+// Loss has a share of the host's answers get lost: 0, the default, to 1. A router's loss is that of the ICMP errors
+// that it sends; what passes through it is not concerned.
+func Loss(share float64) Setting {
+	checkShare("Loss", share)
+	return func(s *settings) { s.loss = share }
+}
+
+// LoseNext has the next n answers of the host get lost, whatever [Loss] is, and then no more: 0 or more.
+func LoseNext(n int) Setting {
+	if n < 0 {
+		panic(fmt.Sprintf("pingtest: LoseNext(%d): want 0 or more", n))
+	}
+	return func(s *settings) { s.loseNext = n }
+}
+
+// Duplicates has a share of the host's echo replies come twice, one right after the other: 0, the default, to 1.
+func Duplicates(share float64) Setting {
+	checkShare("Duplicates", share)
+	return func(s *settings) { s.duplicates = share }
+}
+
+// Reordering has a share of the host's echo replies, 0, the default, to 1, come later than their RTT, by 0 or more. If
+// that is longer than the interval between requests, the replies to later ones overtake them.
+func Reordering(share float64, by time.Duration) Setting {
+	checkShare("Reordering", share)
+	if by < 0 {
+		panic(fmt.Sprintf("pingtest: Reordering(%v, %v): want 0 or more", share, by))
+	}
+	return func(s *settings) { s.reordering, s.reorderBy = share, by }
+}
+
+// Corruption spoils a share of the host's echo replies, 0, the default, to 1: one byte of the payload is not what was
+// sent, or one too many where the payload has 8 or fewer.
+func Corruption(share float64) Setting {
+	checkShare("Corruption", share)
+	return func(s *settings) { s.corruption = share }
+}
+
+// Forgeries has a share of the host's echo replies, 0, the default, to 1, come with a forged one before them: one with
+// the right source and sequence number, but without the request's secret.
+func Forgeries(share float64) Setting {
+	checkShare("Forgeries", share)
+	return func(s *settings) { s.forgeries = share }
+}
+
+// Down has the host swallow everything: requests to it, and those to the hosts behind it.
+func Down() Setting { return func(s *settings) { s.down = true } }
+
+// Silent has the host answer nothing, not even with ICMP errors. What is behind it can be reached.
+func Silent() Setting { return func(s *settings) { s.silent = true } }
+
+// Up ends [Down], [Silent], [Unreachable] and [Refuse].
+func Up() Setting {
+	return func(s *settings) { s.down, s.silent, s.refusal, s.unreachable = false, false, nil, netip.Addr{} }
+}
+
+// Unreachable has requests to the host, and to the hosts behind it, refused as "host unreachable" (RFC 792), or
+// "address unreachable" (RFC 4443) for IPv6, by the router with the address from. Whether there is such a host does
+// not matter.
+func Unreachable(from string) Setting {
+	addr := mustParse("Unreachable", from)
+	return func(s *settings) { s.refusal, s.unreachable = nil, addr }
+}
+
+// Refuse has requests to the host, and to the hosts behind it, refused with an ICMP error. A From that is not valid is
+// the host's own address. Type and Code are not looked at: they may be those of advice, too, such as a redirect.
+func Refuse(e ping.ICMPError) Setting {
+	e.MPLS = slices.Clone(e.MPLS)
+	return func(s *settings) { s.refusal, s.unreachable = &e, netip.Addr{} }
+}
+
+// MTU limits requests to the host, and to the hosts behind it, to packets of n bytes, IP header included: 68 or more;
+// 0, the default, is no limit. A larger one that must not be fragmented (ping.WithDontFragment) is refused by the
+// host, with an ICMP error that tells the MTU: "fragmentation needed" (RFC 1191), or "packet too big" (RFC 8201). One
+// that may be fragmented is, and passes.
+func MTU(n int) Setting {
+	checkMTU("MTU", n)
+	return func(s *settings) { s.mtu, s.blackHole = n, false }
+}
+
+// BlackHole is [MTU] of a host that swallows what is too large, and says nothing (RFC 2923 section 2.1).
+func BlackHole(n int) Setting {
+	checkMTU("BlackHole", n)
+	return func(s *settings) { s.mtu, s.blackHole = n, true }
+}
+
+// MPLS has the host, as a router, tell of the MPLS labels with which requests come, in the ICMP errors that it sends
+// of itself: those about TTL and MTU (RFC 4950).
+func MPLS(labels ...ping.MPLSLabel) Setting {
+	labels = slices.Clone(labels)
+	return func(s *settings) { s.labels = labels }
+}
+
+// SendError has requests to the host fail to be sent, with err, as if the host that pings had no route, say, or had no
+// room if err is ping.ErrNoRoom. nil, the default, ends that.
+func SendError(err error) Setting { return func(s *settings) { s.sendError = err } }
+
+func checkShare(name string, share float64) {
+	if !(share >= 0 && share <= 1) {
+		panic(fmt.Sprintf("pingtest: %s(%v): want a share, from 0 to 1", name, share))
+	}
+}
+
+func checkMTU(name string, n int) {
+	if n != 0 && n < 68 { // RFC 791
+		panic(fmt.Sprintf("pingtest: %s(%d): want 0 or 68 or more", name, n))
+	}
+}
+
+func mustParse(name, addr string) netip.Addr {
+	a, err := netip.ParseAddr(addr)
+	if a = a.Unmap(); err != nil || a.Zone() != "" || a.IsUnspecified() || a.IsMulticast() {
+		panic(fmt.Sprintf("pingtest: %s(%q): want the IPv4 or IPv6 address of one host, without a zone", name, addr))
+	}
+	return a
+}

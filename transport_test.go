@@ -1,0 +1,149 @@
+package ping
+
+import (
+	"errors"
+	"net"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// What stamps a reply decides the clock and the RTT: each reply here is stamped 2 ms after its request, and read after
+// 5 ms or more. A bubble of synctest has no monotonic readings.
+func TestTransportStamps(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		stamp func(came time.Time) time.Time
+		rtt   time.Duration // -1: that of reading
+		clock Clock
+	}{
+		{"the kernel's", func(came time.Time) time.Time { return came.Round(0) }, 2 * ms, ClockKernel},
+		{"the program's", func(came time.Time) time.Time { return came }, 2 * ms, ClockUser},
+		{"the program's, of a time to come", func(came time.Time) time.Time { return came.Add(time.Hour) }, -1, ClockUser},
+		{"the program's, before the request", func(came time.Time) time.Time { return came.Add(-time.Hour) }, 0, ClockUser},
+		{"none", func(time.Time) time.Time { return time.Time{} }, -1, ClockUser},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, err := New(WithTransport(&stamper{newFake(echoAfter(5 * ms)), c.stamp}), WithTimeout(time.Hour))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			start := time.Now()
+			r, err := p.Ping(t.Context(), target)
+			low, high := c.rtt, c.rtt
+			switch {
+			case c.rtt < 0:
+				low, high = 5*ms, time.Since(start)
+			case c.clock == ClockKernel: // the two clocks are read one after the other
+				low, high = c.rtt-ms, c.rtt+ms
+			}
+			if err != nil || r.RTT < low || r.RTT > high || r.Clock != c.clock {
+				t.Errorf("got %+v, %v, want an RTT of %v to %v by the clock %v", r, err, low, high, c.clock)
+			}
+		})
+	}
+}
+
+// A stamper has stamp choose what the replies to its messages are stamped with: 2 ms after they left, or another time.
+type stamper struct {
+	*fake
+	stamp func(came time.Time) time.Time
+}
+
+func (s *stamper) Send(messages []Message) (int, error) {
+	n, err := s.fake.Send(messages)
+	s.mu.Lock()
+	for i := range s.pending { // there is but one
+		s.pending[i].Time = s.stamp(messages[0].Time.Add(2 * ms))
+	}
+	s.mu.Unlock()
+	return n, err
+}
+
+// A transport that comes to its end delivers what it still has, is closed, and ends everything with its reason.
+func TestTransportEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		end := errors.New("the cable was cut")
+		f := newFake(echoAfter(20 * ms))
+		dying := &mortal{fake: f, cause: end}
+		p, err := New(WithTransport(dying))
+		if err != nil {
+			t.Fatal(err)
+		}
+		errs := make(chan error, 1)
+		go func() {
+			time.Sleep(10 * ms)
+			_, err := p.Ping(t.Context(), target) // in flight at the end
+			errs <- err
+		}()
+		if _, err := p.Ping(t.Context(), target); err != nil {
+			t.Errorf("the last message: %v", err)
+		}
+		for _, err := range []error{<-errs, func() error { _, err := p.Ping(t.Context(), target); return err }()} {
+			if !errors.Is(err, end) || !errors.Is(err, net.ErrClosed) {
+				t.Errorf("got %v", err)
+			}
+		}
+		if err := p.Close(); err != nil || dying.closed.Load() != 1 {
+			t.Errorf("closed %d times, %v", dying.closed.Load(), err)
+		}
+	})
+}
+
+// A mortal transport ends with the first message.
+type mortal struct {
+	*fake
+	cause  error
+	closed atomic.Int32
+}
+
+func (m *mortal) Receive(messages []Message) (int, error) {
+	n, err := m.fake.Receive(messages)
+	if err == nil {
+		err = m.cause
+	}
+	return n, err
+}
+
+func (m *mortal) Close() error {
+	m.closed.Add(1)
+	return m.fake.Close()
+}
+
+// Each message to receive comes empty, with room for the longest.
+func TestTransportRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &roomy{fake: newFake(echoAfter(ms)), t: t}
+		p, err := New(WithTransport(r))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		for range 3 {
+			if _, err := p.Ping(t.Context(), "2001:db8::1", WithSize(maxPayload6)); err != nil {
+				t.Error(err)
+			}
+		}
+		if r.calls < 3 {
+			t.Errorf("%d calls of Receive", r.calls)
+		}
+	})
+}
+
+type roomy struct {
+	*fake
+	t     *testing.T
+	calls int
+}
+
+func (r *roomy) Receive(messages []Message) (int, error) {
+	r.calls++
+	for _, m := range messages {
+		if len(m.Data) < 65535 || m.Addr.IsValid() || m.TTL != 0 || m.Err != nil || !m.Time.IsZero() {
+			r.t.Errorf("a message comes with %d bytes, as %+v", len(m.Data), m)
+		}
+	}
+	return r.fake.Receive(messages)
+}
