@@ -6,30 +6,30 @@ import (
 )
 
 // A plan is the probes that one call sends to one target, an interval apart. The first its caller sends, if few others
-// are at it; the timekeeper sends what falls due after that, of all calls in the same batches, so that a call's
-// goroutine wakes for answers alone. A conn guards it.
+// are at it; the timekeeper sends what falls due after that, for all calls, so that a call's goroutine wakes for
+// answers alone. A conn guards it.
 type plan struct {
 	in       *inbox
 	ask      request
 	schedule schedule
-	count    int  // of probes in all; 0: without end
-	made     int  // of them, sent or on their way
-	flying   int  // of those, how many the caller has not been told the outcome of
-	own      bool // the next is the caller's to send
-	busy     bool // the caller deals with an outcome: what falls due waits
-	turn     bool // the next has its turn
-	place    int  // in the agenda, -1 if not there
+	count    int   // of probes in all; 0: without end
+	made     int   // of them, sent or on their way
+	flying   int   // of those, how many the caller has not been told the outcome of
+	own      bool  // the next is the caller's to send
+	busy     bool  // the caller deals with an outcome: what falls due waits
+	turn     int64 // when the next may leave, if the limiter has said that; else 0
+	place    int   // in the agenda, -1 if not there
 }
 
 // A step is what a call has to do next.
 type step int
 
 const (
-	tell step = iota // of an outcome
-	send             // the plan's next probe
-	wait             // until the inbox wakes it
-	move             // to the conn that the Pinger has now
-	done             // nothing
+	stepTell step = iota // of an outcome
+	stepSend             // the plan's next probe
+	stepWait             // until the inbox wakes it
+	stepMove             // to the conn that the Pinger has now
+	stepDone             // nothing
 )
 
 // An agenda is the plans of which a probe is still to be sent, the earliest first: a heap.Interface.
@@ -64,67 +64,74 @@ func (a *agenda) Pop() any {
 }
 
 // advance returns the request for the plan's next probe, which leaves now.
-func (p *plan) advance(now int64) request {
+func (p *plan) advance() request {
 	p.ask.tag = int64(p.made)
 	p.made++
 	p.flying++
-	p.turn, p.own = false, p.schedule.interval == 0
-	p.schedule.sent(now)
+	p.turn, p.own = 0, p.schedule.interval == 0
 	return p.ask
 }
 
-// step says what the plan's caller has to do, and returns the outcome to tell of if that is it. The call ends with the
+// left says that the probe that advance returned has left by now.
+func (p *plan) left(now int64) {
+	if p.made == 1 {
+		p.schedule.next = now // the grid begins with the first, however long that had to wait
+	}
+	p.schedule.sent(now)
+}
+
+// next says what the plan's caller has to do, and returns the outcome to tell of if that is it. The call ends with the
 // conn's error, but is told of all outcomes before.
-func (c *conn) step(p *plan) (step, outcome, error) {
+func (c *conn) next(p *plan) (step, outcome, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if o, ok := p.in.take(); ok {
 		p.flying--
 		p.busy = true
-		return tell, o, nil
+		return stepTell, o, nil
 	}
 	p.busy = false
 	switch more := p.count == 0 || p.made < p.count; {
 	case !more && p.flying == 0:
-		return done, outcome{}, nil
+		return stepDone, outcome{}, nil
 	case c.retired.Load() && p.flying == 0:
-		return move, outcome{}, nil
+		return stepMove, outcome{}, nil
 	case c.closed != nil:
-		return done, outcome{}, c.closed
+		return stepDone, outcome{}, c.closed
 	case !more || c.retired.Load():
 	case p.own && (p.schedule.interval > 0 || p.flying == 0):
-		p.advance(c.now().mono)
-		return send, outcome{}, nil
+		p.advance()
+		return stepSend, outcome{}, nil
 	case !p.own && p.place < 0:
-		heap.Push(&c.agenda, entry{p.schedule.next, p})
-		c.arm(p.schedule.next)
+		at := p.schedule.next
+		if p.turn > c.now().mono {
+			at = p.turn
+		} else {
+			p.turn = 0 // none, or lost: nobody was there to take it
+		}
+		heap.Push(&c.agenda, entry{at, p})
+		c.arm(at)
 	}
 	if p.flying > 0 {
 		c.listen()
 	}
-	return wait, outcome{}, nil
+	return stepWait, outcome{}, nil
 }
 
 // sendDue sends the probes that have fallen due.
 func (c *conn) sendDue() {
-	c.mu.Lock()
-	idle := len(c.agenda) == 0
-	c.mu.Unlock()
-	if idle {
-		return
-	}
 	c.clearUp()
-	for range receiveBatches {
+	for range turnBatches {
 		c.mu.Lock()
-		batch := c.takeDue(c.now().mono)
+		due := c.takeDue(c.now().mono)
 		c.mu.Unlock()
-		if len(batch) == 0 {
+		if len(due) == 0 {
 			break
 		}
-		for i := range batch {
+		for i := range due {
 			// Alone, not in a batch: each then has a reading of the clock of its own. In a batch, of which one
 			// message leaves after another, a thread that lost its processor would spoil the RTT of all.
-			c.dispatch(batch[i : i+1])
+			c.dispatch(due[i : i+1])
 		}
 		c.glance()
 	}
@@ -136,36 +143,36 @@ func (c *conn) sendDue() {
 	}
 }
 
-// takeDue takes a batch of probes that are due at now, as far as there is room for them. The caller holds c.mu.
+// takeDue takes some of the probes that are due at now, as far as there is room for them. The caller holds c.mu.
 func (c *conn) takeDue(now int64) []request {
-	batch := c.due[:0]
-	for len(c.agenda) > 0 && c.agenda[0].at <= now && len(batch) < batchSize && c.closed == nil {
+	due := c.due[:0]
+	for len(c.agenda) > 0 && c.agenda[0].at <= now && len(due) < cap(due) && c.closed == nil {
 		p := c.agenda[0].plan
 		if p.busy {
 			heap.Pop(&c.agenda)
 			continue
 		}
-		if c.full() {
-			c.stalled = true
+		if c.stalled = c.full(); c.stalled {
 			break
 		}
-		if c.limiter != nil && !p.turn {
-			p.turn = true
+		if c.limiter != nil && p.turn == 0 {
 			if wait := c.limiter.reserve(time.Now(), 1); wait > 0 {
-				c.postpone(now + int64(wait))
+				p.turn = now + int64(wait)
+				c.postpone(p.turn)
 				continue
 			}
 		}
-		r := p.advance(now)
+		r := p.advance()
+		p.left(now)
 		c.flight.take(p.in, &r)
-		batch = append(batch, r)
+		due = append(due, r)
 		if p.made == p.count {
 			heap.Pop(&c.agenda)
 		} else {
 			c.postpone(p.schedule.next)
 		}
 	}
-	return batch
+	return due
 }
 
 // postpone gives the plan that comes first another instant.
@@ -186,6 +193,6 @@ func (c *conn) cancel(p *plan) {
 // disband wakes the calls whose probes would have been sent. The caller holds c.mu.
 func (c *conn) disband() {
 	for len(c.agenda) > 0 {
-		heap.Pop(&c.agenda).(entry).in.rouse()
+		heap.Pop(&c.agenda).(entry).in.signal()
 	}
 }

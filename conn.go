@@ -86,6 +86,7 @@ func newConn(t Transport, epoch time.Time, limiter *limiter, log *slog.Logger) *
 		epoch:     epoch,
 		done:      make(chan struct{}),
 		rouse:     make(chan struct{}, 1),
+		offset:    epoch.UnixNano(),
 		armed:     math.MaxInt64,
 		timer:     time.NewTimer(math.MaxInt64),
 	}
@@ -435,12 +436,15 @@ func (c *conn) tick() {
 	c.armed = math.MaxInt64
 	overdue := len(c.flight.deadlines) > 0 && c.flight.deadlines[0].at <= now.mono
 	overdue = overdue || len(c.flight.unstamped) > 0 || c.room != nil || c.stalled
+	due := len(c.agenda) > 0 && c.agenda[0].at <= now.mono
 	c.mu.Unlock()
 	if overdue {
 		c.giveUp(now)
 	}
-	c.sendDue()
 	c.resume()
+	if due {
+		c.sendDue()
+	}
 	c.mu.Lock()
 	c.armNext()
 	c.mu.Unlock()
@@ -458,5 +462,8 @@ func (c *conn) giveUp(now stamp) {
 	c.noteDrops(now.mono)
 	c.flight.expire(now.mono)
 	c.makeRoom()
+	if len(c.flight.unstamped) > 0 { // of the last moment: their reports are on the way
+		c.arm(now.mono + int64(time.Millisecond))
+	}
 	c.mu.Unlock()
 }

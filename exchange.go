@@ -43,6 +43,7 @@ func (p *Pinger) prepare(ctx context.Context, host string, opts []ProbeOption) (
 	e := p.exchanges.Get().(*exchange)
 	for !conn.register(e.in) { // Reopen has come in between
 		if conn, err = p.conn(v6, config.dontFragment, 0); err != nil {
+			p.exchanges.Put(e)
 			return nil, err
 		}
 	}
@@ -98,7 +99,7 @@ func (e *exchange) move() error {
 
 // send sends what e.ask asks for, and looks whether its answer is there already.
 func (e *exchange) send(ctx context.Context) error {
-	if err := e.pinger.turn(ctx); err != nil {
+	if err := e.pinger.turn(ctx, e.conn); err != nil {
 		return err
 	}
 	if err := e.conn.launch(ctx, e.in, e.ask); err != nil {
@@ -113,43 +114,46 @@ func (e *exchange) send(ctx context.Context) error {
 func (e *exchange) run(ctx context.Context, n int, yield func(Reply) bool) error {
 	p := &e.plan
 	p.count = n
-	p.schedule = schedule{interval: int64(e.config.interval), next: int64(time.Since(e.pinger.epoch))}
+	p.schedule = schedule{interval: min(int64(e.config.interval), maxInterval), next: int64(time.Since(e.pinger.epoch))}
 	calls := int(e.pinger.calls.Add(1) - 1)
 	defer e.pinger.calls.Add(-1)
-	p.schedule.spread(calls)
+	if calls >= spreadAfter {
+		p.schedule.spread(e.pinger.spread.Add(1))
+	}
 	p.own = calls < spreadAfter || p.schedule.interval == 0
 	defer func() { e.conn.cancel(p) }()
 	e.conn.expect(int64(p.ask.size() + spareRoom))
 	for {
-		step, o, err := e.conn.step(p)
-		if err == nil && step != tell && step != done {
+		step, o, err := e.conn.next(p)
+		if err == nil && step != stepTell && step != stepDone {
 			err = ctx.Err()
 		}
 		if err != nil {
 			return err
 		}
 		switch step {
-		case tell:
+		case stepTell:
 			if o.err != nil && errors.Is(o.err, net.ErrClosed) {
 				return o.err
 			}
 			if !yield(o.reply(e.target)) {
 				return nil
 			}
-		case send:
+		case stepSend:
 			if err := e.send(ctx); err != nil {
 				return err
 			}
-		case wait:
+			p.left(e.conn.now().mono)
+		case stepWait:
 			select {
 			case <-p.in.wake:
 			case <-ctx.Done():
 			}
-		case move:
+		case stepMove:
 			if err := e.move(); err != nil {
 				return err
 			}
-		case done:
+		case stepDone:
 			return nil
 		}
 	}

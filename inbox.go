@@ -59,7 +59,7 @@ func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1), first: -1} 
 
 // reset makes a released inbox as good as new.
 func (in *inbox) reset() {
-	clear(in.outcomes)
+	clear(in.outcomes[:cap(in.outcomes)])
 	in.outcomes, in.told = in.outcomes[:0], 0
 	in.oddities = oddities{}
 	select {
@@ -70,7 +70,7 @@ func (in *inbox) reset() {
 
 func (in *inbox) put(o outcome) {
 	in.outcomes = append(in.outcomes, o)
-	in.rouse()
+	in.signal()
 }
 
 // take removes the first outcome, if there is one.
@@ -85,8 +85,8 @@ func (in *inbox) take() (o outcome, ok bool) {
 	return o, true
 }
 
-// rouse wakes the caller.
-func (in *inbox) rouse() {
+// signal wakes the caller.
+func (in *inbox) signal() {
 	select {
 	case in.wake <- struct{}{}:
 	default:

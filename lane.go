@@ -92,10 +92,16 @@ func (l *lane) run() {
 func (l *lane) wait(waiting bool, room [2]<-chan struct{}) {
 	var jobs <-chan []netip.Addr
 	var turn <-chan time.Time
+	var ended [2]<-chan struct{}
 	if waiting {
 		if !l.turnAt.IsZero() {
 			l.timer.Reset(time.Until(l.turnAt))
 			turn = l.timer.C
+			for i, c := range l.conns {
+				if c != nil {
+					ended[i] = c.done
+				}
+			}
 		}
 	} else if !l.ended {
 		jobs = l.sweep.jobs
@@ -111,6 +117,10 @@ func (l *lane) wait(waiting bool, room [2]<-chan struct{}) {
 		l.take(job, ok)
 	case <-wake:
 	case <-turn:
+	case <-ended[0]:
+		l.turnAt = time.Now() // to be refused needs no turn
+	case <-ended[1]:
+		l.turnAt = time.Now()
 	case <-room[0]:
 	case <-room[1]:
 	case <-l.sweep.ctx.Done():
@@ -133,6 +143,9 @@ func (l *lane) take(job []netip.Addr, ok bool) {
 
 // fill makes requests ready, of the addresses at hand: a batch, or as many as have their turn together.
 func (l *lane) fill() {
+	if !l.turnAt.IsZero() {
+		return // no more than has a turn
+	}
 	limit := batchSize
 	if r := l.sweep.pinger.limiter; r != nil {
 		limit = min(limit, r.turns())

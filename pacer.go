@@ -30,22 +30,24 @@ func (s *schedule) sent(now int64) {
 }
 
 // spread shifts the second probe of a call, and the grid of those after it, by up to half an interval either way,
-// so that calls that start together do not send together for ever. It does so to no more than a few, who
-// would wonder: the first spreadAfter calls at a time.
+// so that calls that start together do not send together for ever. Calls are numbered one after another.
 //
-// The new grid's points lie on whole milliseconds, so that calls of like interval that are due in the same one share
-// the waking of a processor, which costs more than to send.
-func (s *schedule) spread(call int) {
-	if call < spreadAfter {
-		return
-	}
+// The new grid begins on a whole millisecond, if that is not much beside the interval, so that calls of like interval
+// that are due in the same one share the waking of a processor, which costs more than to send.
+func (s *schedule) spread(call uint32) {
 	// The van der Corput sequence: any number of calls in a row is spread evenly.
-	phase := float64(bits.Reverse32(uint32(call))) / (1 << 32)
+	phase := float64(bits.Reverse32(call)) / (1 << 32)
 	s.shift = int64((phase - 0.5) * float64(s.interval))
-	s.shift -= (s.next + s.interval + s.shift) % int64(time.Millisecond)
+	if s.interval >= 10*int64(time.Millisecond) {
+		s.shift -= (s.next + s.interval + s.shift) % int64(time.Millisecond)
+	}
 }
 
+// spreadAfter is how many calls at a time are not shifted: who makes but a few would wonder.
 const spreadAfter = 8
+
+// maxInterval stands for all that are longer, 73 years, so that sums of it are numbers.
+const maxInterval = 1 << 61
 
 // A limiter spaces the echo requests of all calls evenly. It is safe for concurrent use.
 type limiter struct {

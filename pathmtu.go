@@ -187,7 +187,7 @@ func (m *mtuRun) pick() (next *mtuSize, ended bool) {
 
 // try sends a packet of one size, unless it turns out meanwhile whether that passes.
 func (m *mtuRun) try(ctx context.Context, s *mtuSize) error {
-	if err := m.pinger.turn(ctx); err != nil {
+	if err := m.pinger.turn(ctx, m.conn); err != nil {
 		return err
 	}
 	if err := m.collect(); err != nil || !m.search.open(s.size) {

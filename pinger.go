@@ -21,7 +21,8 @@ type Pinger struct {
 	exchanges sync.Pool
 	epoch     time.Time
 
-	calls atomic.Int64 // PingN, Stream and Reachable, that are running
+	calls  atomic.Int64  // PingN, Stream and Reachable, that are running
+	spread atomic.Uint32 // how many of them have been spread
 
 	limiter *limiter // nil: no limit
 
@@ -203,8 +204,8 @@ func (p *Pinger) conns() (list []*conn) {
 	return append(list, p.old...)
 }
 
-// turn waits for the call's turn to send, where there is a limit.
-func (p *Pinger) turn(ctx context.Context) error {
+// turn waits for the call's turn to send over c, where there is a limit.
+func (p *Pinger) turn(ctx context.Context, c *conn) error {
 	if p.limiter == nil {
 		return nil
 	}
@@ -217,6 +218,8 @@ func (p *Pinger) turn(ctx context.Context) error {
 	select {
 	case <-timer.C:
 		return nil
+	case <-c.done:
+		return c.cause()
 	case <-ctx.Done():
 		return ctx.Err()
 	}

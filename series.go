@@ -36,8 +36,8 @@ func (p *Pinger) PingN(ctx context.Context, host string, n int, opts ...ProbeOpt
 // Stream sends echo requests to host, WithInterval apart, until ctx ends, the loop breaks, or as many as WithCount
 // says are settled (by default without end), in constant memory. It
 // yields each Reply as it is settled, a lost probe's with its Err: with a timeout above the interval not always in
-// order of Seq. An error that ends the stream comes last, with an empty Reply. The body of the loop delays the
-// next probe if it takes longer than the interval, and distorts no RTT.
+// order of Seq. An error that ends the stream comes last, with an empty Reply. A probe that
+// falls due while the body of the loop is at work waits for that; no RTT is distorted by it.
 func (p *Pinger) Stream(ctx context.Context, host string, opts ...ProbeOption) iter.Seq2[Reply, error] {
 	return func(yield func(Reply, error) bool) {
 		e, err := p.prepare(ctx, host, opts)
