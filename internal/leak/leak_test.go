@@ -13,13 +13,23 @@ type tests func() int
 
 func (f tests) Run() int { return f() }
 
-func stuck(c chan struct{}) { <-c }
+// leave starts a goroutine that goes on until end is closed.
+func leave(end chan struct{}) {
+	started := make(chan struct{})
+	go stuck(started, end)
+	<-started
+}
+
+func stuck(started, end chan struct{}) {
+	close(started)
+	<-end
+}
 
 // What is left behind is listed; what the system keeps for good, what was there before, and what ends by itself is not.
 func TestMainLists(t *testing.T) {
 	end := make(chan struct{})
 	defer close(end)
-	go stuck(end)
+	leave(end)
 	for _, c := range []struct {
 		name string
 		run  func() int
@@ -27,7 +37,7 @@ func TestMainLists(t *testing.T) {
 		want []string
 	}{
 		{"nothing", func() int { return 0 }, 0, nil},
-		{"what failed", func() int { go stuck(end); return 3 }, 3, nil},
+		{"what failed", func() int { leave(end); return 3 }, 3, nil},
 		{"signals and the poller", func() int {
 			c := make(chan os.Signal, 1)
 			signal.Notify(c, os.Interrupt)
@@ -40,7 +50,7 @@ func TestMainLists(t *testing.T) {
 			p.Close()
 			return 0
 		}, 0, nil},
-		{"a goroutine", func() int { go stuck(end); return 0 }, 1, []string{"leak.stuck(", "created by", "leak_test.go:"}},
+		{"a goroutine", func() int { leave(end); return 0 }, 1, []string{"leak.stuck(", "created by", "leak_test.go:"}},
 	} {
 		var report strings.Builder
 		if code := run(tests(c.run), &report, 0); c.code != 0 && code != c.code {
