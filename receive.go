@@ -1,0 +1,161 @@
+package ping
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"time"
+)
+
+// How many batches are read in one go, so that no flood keeps a caller, or the timekeeper, for ever.
+const (
+	glanceBatches  = 4
+	receiveBatches = 64
+	tickBatches    = 1 << 14
+)
+
+// receive settles what comes, until the transport ends.
+func (c *conn) receive() {
+	for {
+		var err error
+		if c.poller != nil {
+			if err = c.poller.wait(); err == nil {
+				var some bool
+				c.in.Lock()
+				some, err = c.poll(c.in.messages, false, receiveBatches, 0)
+				c.in.Unlock()
+				if !some {
+					c.rest()
+				}
+			}
+		} else {
+			err = c.receiveOnce()
+		}
+		if err != nil {
+			if !errors.Is(err, net.ErrClosed) {
+				c.log.Error("ping: transport ended", "error", err)
+				err = fmt.Errorf("%w: %w", net.ErrClosed, err)
+			}
+			c.end(err)
+			return
+		}
+	}
+}
+
+// rest is for when callers read their answers themselves, so that to be woken for each would be a waste: where nothing
+// is in flight, it waits until listen is called.
+func (c *conn) rest() {
+	c.mu.Lock()
+	idle := c.flight.count == 0
+	if idle {
+		c.listening.Store(false)
+	}
+	c.mu.Unlock()
+	if idle {
+		select {
+		case <-c.rouse:
+		case <-c.done:
+		}
+	}
+}
+
+// listen sees to it that what comes is read. A caller that waits for an answer calls it first.
+func (c *conn) listen() {
+	if !c.listening.Load() && c.listening.CompareAndSwap(false, true) {
+		c.rouse <- struct{}{}
+	}
+}
+
+// receiveOnce waits for messages and settles them. Nobody else reads a transport that cannot be polled.
+func (c *conn) receiveOnce() error {
+	c.makeBuffers(c.in.messages)
+	n, err := c.transport.Receive(c.in.messages)
+	c.in.Lock()
+	c.settle(c.in.messages[:n])
+	c.in.Unlock()
+	return err
+}
+
+// poll settles what is there to be read, with all ICMP errors if asked to, but no more than so many batches, and if
+// until is not 0 no more than until it meets a message that came after that, on the wall clock. It reports whether
+// there was any. A batch is what messages, the first of c.in's, have room for. The caller holds c.in.
+func (c *conn) poll(messages []Message, all bool, batches int, until int64) (some bool, err error) {
+	for range batches {
+		c.makeBuffers(messages)
+		n, more, err := c.poller.tryReceive(messages, all)
+		newest, unstamped := c.settle(messages[:n])
+		some = some || n > 0
+		switch {
+		case err == nil && until != 0 && newest > until:
+			return some, nil
+		case err == nil && (more || unstamped && n > 0):
+			continue
+		}
+		// The report of a departure was there before the answer that waits for it, so it has come by the
+		// time that there is nothing left to read, or never will.
+		if unstamped {
+			c.mu.Lock()
+			c.flight.settleUnstamped(func(*arrival) bool { return true })
+			c.makeRoom()
+			c.mu.Unlock()
+		}
+		return some, err
+	}
+	return some, nil
+}
+
+// glance settles what is there to be read, unless another goroutine is at it. A host on this machine has
+// answered before the system call that sends returns, and its answer need not go through another goroutine.
+func (c *conn) glance() {
+	if c.poller != nil && c.in.TryLock() {
+		c.poll(c.in.messages, false, glanceBatches, 0) // an error comes to receive as well
+		c.in.Unlock()
+	}
+}
+
+// glanceForOne is glance of a caller that has sent one message, and looks for one: if another comes first, it has to wait.
+func (c *conn) glanceForOne() {
+	if c.wire {
+		c.glance()
+	} else if c.poller != nil && c.in.TryLock() {
+		c.poll(c.in.messages[:1], false, 1, 0)
+		c.in.Unlock()
+	}
+}
+
+// makeBuffers gives each message room for the longest reply that may come.
+func (c *conn) makeBuffers(messages []Message) {
+	size := int(c.largest.Load())
+	if size > c.in.size {
+		c.in.size = size
+		c.in.buffer = make([]byte, size*len(c.in.messages))
+	}
+	for i := range messages {
+		messages[i] = Message{Data: c.in.buffer[i*c.in.size : (i+1)*c.in.size : (i+1)*c.in.size]}
+	}
+}
+
+// settle has the table look at messages. It returns when the last of them came, by the kernel's stamp, and whether
+// answers wait for the report of a departure.
+func (c *conn) settle(messages []Message) (newest int64, unstamped bool) {
+	if len(messages) == 0 && !c.wire {
+		return 0, false
+	}
+	read := c.now()
+	c.lastRead.Store(read.mono)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	read = c.steady(read)
+	for i := range messages {
+		m, at := &messages[i], read
+		if isReading(m.Time) {
+			at = stampOf(m.Time, c.epoch)
+			at.mono = min(at.mono, read.mono)
+			m.Time = time.Time{}
+		}
+		c.flight.accept(m, at)
+		newest = max(newest, m.Time.UnixNano())
+	}
+	c.makeRoom()
+	return newest, len(c.flight.unstamped) > 0
+}
