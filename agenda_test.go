@@ -43,12 +43,7 @@ func TestDueTogether(t *testing.T) {
 // A probe that falls due while the table is full leaves when there is room, and the call goes on.
 func TestDueWhileFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake(func(_ int, m Message) []delayed {
-			if m.Addr != netip.MustParseAddr(target) {
-				return nil
-			}
-			return []delayed{{ms, echoed(m)}}
-		})
+		f := newFake(echoOfTarget)
 		p := newFakePinger(t, f)
 		var sweep sync.WaitGroup
 		start := time.Now()
@@ -84,12 +79,7 @@ func TestDueWhileFull(t *testing.T) {
 // An interval that never ends stops nothing else.
 func TestLongestInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake(func(_ int, m Message) []delayed {
-			if m.Addr != netip.MustParseAddr(target) {
-				return nil
-			}
-			return []delayed{{ms, echoed(m)}}
-		})
+		f := newFake(echoOfTarget)
 		p := newFakePinger(t, f)
 		time.Sleep(time.Second)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -156,4 +146,12 @@ func TestSpreadGap(t *testing.T) {
 			t.Errorf("interval %v: %v to %v", interval, least, most)
 		}
 	}
+}
+
+// echoOfTarget answers for target alone.
+func echoOfTarget(_ int, m Message) []delayed {
+	if m.Addr != netip.MustParseAddr(target) {
+		return nil
+	}
+	return []delayed{{ms, echoed(m)}}
 }
