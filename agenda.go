@@ -128,11 +128,7 @@ func (c *conn) sendDue() {
 		if len(due) == 0 {
 			break
 		}
-		for i := range due {
-			// Alone, not in a batch: each then has a reading of the clock of its own. In a batch, of which one
-			// message leaves after another, a thread that lost its processor would spoil the RTT of all.
-			c.dispatch(due[i : i+1])
-		}
+		c.dispatch(due)
 		c.glance()
 	}
 	c.mu.Lock()

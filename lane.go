@@ -194,6 +194,7 @@ func (l *lane) prepare(addr netip.Addr) {
 	l.flying[tag] = pending{addr, l.echo}
 	config := l.sweep.config
 	l.ready[i] = append(l.ready[i], request{
+		bulk:         true,
 		dst:          l.sweep.pinger.numbered(addr),
 		template:     l.templates[i],
 		timeout:      config.timeout,

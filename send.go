@@ -29,6 +29,7 @@ type request struct {
 	dontFragment bool
 	flow         uint16 // what balance makes of the cookie; 0: nothing
 	flowLabel    int
+	bulk         bool // may share a system call, at the price of an RTT that is not so exact
 
 	// What follows is the table's to fill in.
 	seq    uint16
@@ -173,6 +174,17 @@ func (c *conn) flush() {
 	}
 }
 
+// together is how many of the first requests leave with one system call. There, one message leaves after another, at
+// instants that are but estimated, and a thread that loses its processor spoils the RTTs of all of them. So only a
+// Sweep's share one.
+func together(batch []request) int {
+	n := 0
+	for n < len(batch) && batch[n].bulk {
+		n++
+	}
+	return max(n, 1)
+}
+
 // park leaves it to the timekeeper to go on sending: at once if this caller has done it long enough, a little later
 // if there was no room for some.
 func (c *conn) park() {
@@ -222,9 +234,10 @@ func (c *conn) resume() {
 // transmit sends a batch. What the transport has no room for it adds to out.refused.
 func (c *conn) transmit(batch []request) {
 	for len(batch) > 0 {
-		messages := c.out.messages[:len(batch)]
-		for i := range batch {
-			r := &batch[i]
+		group := batch[:together(batch)]
+		messages := c.out.messages[:len(group)]
+		for i := range group {
+			r := &group[i]
 			messages[i] = Message{
 				Addr:         r.dst,
 				Data:         appendEcho(messages[i].Data[:0], r.template, r.seq, r.cookie),
@@ -242,13 +255,13 @@ func (c *conn) transmit(batch []request) {
 			before = time.Now()
 		}
 		n, err := c.transport.Send(messages)
-		if n < len(batch) && err == nil {
+		if n < len(group) && err == nil {
 			err = errNotTaken
 		}
 
 		c.mu.Lock()
 		if n > 0 {
-			c.depart(batch[:n], messages, before)
+			c.depart(group[:n], messages, before)
 		}
 		batch = batch[n:]
 		if c.closed != nil {
@@ -257,8 +270,7 @@ func (c *conn) transmit(batch []request) {
 			}
 			c.flight.drain(c.closed)
 			batch = nil
-		}
-		if len(batch) > 0 {
+		} else if n < len(group) {
 			if errors.Is(err, ErrNoRoom) {
 				c.refuse(batch[0])
 			} else {
