@@ -69,7 +69,8 @@ func TestWireRoundTrip(t *testing.T) {
 	}{
 		{"both stamps", sent.add(30 * ms), sent.wall + 2*ms, sent.wall + 20*ms, 18 * ms, true},
 		{"no departure", sent.add(30 * ms), 0, sent.wall + 20*ms, 0, false},
-		{"departed before it was sent", sent.add(30 * ms), sent.wall - 1, sent.wall + 20*ms, 0, false},
+		{"departed before it was sent", sent.add(30 * ms), sent.wall - 2*ms, sent.wall + 20*ms, 0, false},
+		{"departed at once, the clocks read apart", sent.add(30 * ms), sent.wall - ms/2, sent.wall + 20*ms, 20*ms + ms/2, true},
 		{"arrived before it departed", sent.add(30 * ms), sent.wall + 21*ms, sent.wall + 20*ms, 0, false},
 		{"clock set between", stamp{sent.wall + 3_600_030*ms, sent.mono + 30*ms}, sent.wall + 2*ms, sent.wall + 3_600_020*ms, 0, false},
 	} {

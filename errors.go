@@ -33,23 +33,24 @@ var ErrNotPermitted = fmt.Errorf("ICMP sockets are not permitted: %w", fs.ErrPer
 type ICMPError struct {
 	// Type and Code are those of ICMP (RFC 792, RFC 1812) where From is an IPv4 address, and those of ICMPv6
 	// (RFC 4443) where it is an IPv6 address.
-	Type, Code int
+	Type int `json:"type"`
+	Code int `json:"code"`
 	// From is the router or host that sent the error. This host's own address: a neighbour on the local
 	// link did not answer for the address.
-	From netip.Addr
+	From netip.Addr `json:"from,omitzero"`
 	// MTU is the largest packet that fits the next link, in bytes, where the error is "fragmentation
 	// needed" or "packet too big", and the router says it; else 0.
-	MTU int
+	MTU int `json:"mtu,omitempty"`
 	// MPLS is the label stack that the echo request carried when it met the router, top first, where the router
 	// tells it (RFC 4950); else nil.
-	MPLS []MPLSLabel
+	MPLS []MPLSLabel `json:"mpls,omitempty"`
 }
 
 // An MPLSLabel is one entry of an MPLS label stack (RFC 3032 section 2.1).
 type MPLSLabel struct {
-	Label        int // 0 to 1,048,575
-	TrafficClass int // 0 to 7 (RFC 5462)
-	TTL          int // 0 to 255
+	Label        int `json:"label"`         // 0 to 1,048,575
+	TrafficClass int `json:"traffic_class"` // 0 to 7 (RFC 5462)
+	TTL          int `json:"ttl"`           // 0 to 255
 }
 
 // Error is what a person would say, such as "destination host unreachable, from 10.0.1.254".

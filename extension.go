@@ -11,6 +11,9 @@ const (
 	classMPLS          = 1 // an MPLS label stack, RFC 4950
 	typeIncoming       = 1 // as the packet had it when it came
 	labelLen           = 4
+	// maxLabels is how many labels are kept: more than any network stacks, and no more than a hostile packet is to
+	// have kept.
+	maxLabels = 16
 	// quotationLen is how long the quotation in an error with an extension is at least. Routers from before the RFC,
 	// which do not tell its length, make it just that.
 	quotationLen = 128
@@ -56,6 +59,7 @@ func parseLabels(objects []byte) []MPLSLabel {
 		if len(stack) == 0 || len(stack)%labelLen != 0 {
 			return nil
 		}
+		stack = stack[:min(len(stack), maxLabels*labelLen)]
 		labels := make([]MPLSLabel, 0, len(stack)/labelLen)
 		for ; len(stack) > 0; stack = stack[labelLen:] {
 			v := binary.BigEndian.Uint32(stack)

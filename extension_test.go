@@ -130,3 +130,13 @@ func FuzzExtensions(f *testing.F) {
 		}
 	})
 }
+
+// A hostile packet has no more labels kept than any network stacks.
+func TestManyLabels(t *testing.T) {
+	objects := make([]byte, 60_000)
+	binary.BigEndian.PutUint16(objects, uint16(len(objects)))
+	objects[2], objects[3] = classMPLS, typeIncoming
+	if n := len(parseLabels(objects)); n != maxLabels {
+		t.Errorf("%d labels, want %d", n, maxLabels)
+	}
+}

@@ -42,7 +42,7 @@ func newTemplate(v6 bool, size int) ([]byte, error) {
 	}
 	b, err := (&icmp.Message{Type: typ, Body: &icmp.Echo{Data: payload}}).Marshal(nil)
 	if err != nil {
-		return nil, fmt.Errorf("ping: echo request of %d bytes: %w", size, err)
+		return nil, fmt.Errorf("echo request of %d bytes: %w", size, err)
 	}
 	return b, nil
 }

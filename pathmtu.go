@@ -23,7 +23,8 @@ const (
 	// mtuTries is how often a size is tried before it counts as too big. RFC 8899 section 5.1.2 has 3, for a
 	// protocol that goes on looking; here there is one chance, and with every fifth packet lost one size in
 	// 3,000 is taken for too big by mistake.
-	mtuTries = 5
+	mtuTries    = 5
+	maxMTUTries = 100
 )
 
 // PathMTU returns the size of the largest packet, in bytes and with the headers of IP and ICMP, that reaches host
@@ -36,13 +37,13 @@ const (
 // The MTUs that routers name (RFC 1191, RFC 8201) are tried, and so is one byte more: what makes no sense, or proves
 // wrong, is not believed. Where large packets vanish without a word, a black hole (RFC 8899), usual sizes are tried,
 // then those between, 8 at a time. A size counts as too big if a router or this host says so, or if none of WithCount
-// (5) echo requests is answered, which leave within one timeout: with more of them, plain loss is less likely to be
-// taken for a limit. In a black hole that takes two timeouts a round, of which there are at most 2 for a usual size
+// (5, 100 at most) echo requests is answered, which leave within one timeout, or longer if WithRate has it so: with
+// more of them, plain loss is less likely to be taken for a limit. In a black hole that takes two timeouts a round, of which there are at most 2 for a usual size
 // and 7 for any other; elsewhere, where routers name the MTU, it takes a few round trips.
 //
 // The error is that of the smallest packet, where that is not answered: it wraps an *[ICMPError], [ErrTimeout], or
-// why it could not be sent. Where ctx or Close ends the search, the size with the error is the largest that has
-// passed until then; else it is 0.
+// why it could not be sent. Where ctx, Close or this host's refusal to send ends the search, the size with the error
+// is the largest that has passed until then; else it is 0.
 //
 // All packets have the flow that WithFlow names, or that of a Trace, so that routers which share packets out among
 // several paths send them the same way. WithTTL and WithTrafficClass hold for each packet; WithSize,
@@ -91,8 +92,11 @@ func (e *exchange) pathMTU(ctx context.Context) (int, error) {
 	if v6 {
 		m.headers = headerLen6 + headerLen
 	}
-	if m.tries == 0 {
+	switch {
+	case m.tries == 0:
 		m.tries = mtuTries
+	case m.tries > maxMTUTries:
+		return 0, fmt.Errorf("WithCount(%d): PathMTU takes 1 to %d", m.tries, maxMTUTries)
 	}
 	var err error
 	if m.template, err = newTemplate(v6, m.search.most-m.headers); err != nil {
@@ -164,6 +168,8 @@ func (m *mtuRun) run(ctx context.Context, sizes []int) error {
 		select {
 		case <-m.in.wake:
 		case <-due:
+		case <-m.conn.done:
+			return m.conn.cause()
 		case <-ctx.Done():
 		}
 	}
@@ -233,17 +239,20 @@ func (m *mtuRun) collect() error {
 		if o.err != nil && errors.Is(o.err, net.ErrClosed) {
 			return o.err
 		}
-		m.settle(o)
+		if err := m.settle(o); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// settle learns from one outcome.
-func (m *mtuRun) settle(o *outcome) {
+// settle learns from one outcome. That the last try of a size could not be sent says nothing about the path: it is an
+// error.
+func (m *mtuRun) settle(o *outcome) error {
 	size, current := int(o.tag&(1<<32-1)), int(o.tag>>32) == m.round
 	if o.err == nil {
 		m.search.passed(size)
-		return
+		return nil
 	}
 	if size == m.search.least {
 		m.failure = o.err
@@ -252,16 +261,20 @@ func (m *mtuRun) settle(o *outcome) {
 	switch {
 	case errors.As(o.err, &refusal) && refusal.tooBig():
 		m.search.failed(size, refusal.MTU)
-		return
+		return nil
 	case refusal != nil && size == m.search.least, errors.Is(o.err, syscall.EMSGSIZE):
 		m.search.failed(size, 0)
-		return
+		return nil
 	}
 	for i := range m.sizes {
 		if s := &m.sizes[i]; current && s.size == size {
-			if s.flying--; s.flying == 0 && s.tried == m.tries {
+			if s.flying--; s.flying == 0 && s.tried == m.tries && m.search.open(size) {
+				if refusal == nil && !errors.Is(o.err, ErrTimeout) {
+					return o.err
+				}
 				m.search.failed(size, 0)
 			}
 		}
 	}
+	return nil
 }

@@ -23,12 +23,13 @@ func notPermitted(kind SocketKind, cause error) error {
 	text := fmt.Sprintf("%s is %s, which has none of this process's groups %v: as root, run sysctl -w %s; "+
 		"with Docker, docker run --sysctl %s; with Kubernetes, name it in the pod's securityContext.sysctls",
 		sysctl, value, slices.Compact(groups), everyone, everyone)
-	const capability = "the program CAP_NET_RAW: setcap cap_net_raw+ep PROGRAM, or AmbientCapabilities=CAP_NET_RAW in a systemd unit"
+	const capability = "the program CAP_NET_RAW: setcap cap_net_raw+ep PROGRAM, " +
+		"or AmbientCapabilities=CAP_NET_RAW in a systemd unit"
 	switch kind {
 	case SocketAuto:
 		text += "; or give " + capability
 	case SocketRaw:
 		text = "raw sockets need CAP_NET_RAW: give " + capability
 	}
-	return fmt.Errorf("ping: %w; %s (%w)", ErrNotPermitted, text, cause)
+	return fmt.Errorf("%w; %s (%w)", ErrNotPermitted, text, cause)
 }

@@ -12,9 +12,10 @@ import (
 	"time"
 )
 
-// A Pinger sends echo requests and measures the replies, for any number of targets and callers at a time. It
-// holds one socket for IPv4 and one for IPv6; one more of each once WithDontFragment is used, and once a large Sweep can
-// use another processor. All its methods are safe for concurrent use, and independent of each other.
+// A Pinger sends echo requests and measures the replies, for any number of targets and callers at a time. It holds one
+// socket for IPv4 and one for IPv6; one more of each once WithDontFragment is used, and once a large Sweep can use
+// another processor. All its methods are safe for concurrent use, and independent of each other. New makes one; the
+// zero value is not usable.
 type Pinger struct {
 	config    *config
 	templates [2][]byte // of an echo request of the default size, by family
@@ -83,9 +84,9 @@ func New(opts ...Option) (*Pinger, error) {
 	four, six := p.open(0, false), p.open(1, false)
 	if four.conn == nil && six.conn == nil {
 		if config.source4.IsValid() || !config.source6.IsValid() {
-			return nil, four.err
+			return nil, fmt.Errorf("ping: %w", four.err)
 		}
-		return nil, six.err
+		return nil, fmt.Errorf("ping: %w", six.err)
 	}
 	p.lines[0].Store(&four)
 	p.lines[1].Store(&six)
@@ -237,6 +238,12 @@ func (p *Pinger) Close() error {
 		errs = append(errs, c.close())
 	}
 	return errors.Join(errs...)
+}
+
+func (p *Pinger) isClosed() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
 }
 
 // Counters returns what the Pinger has seen since New.

@@ -70,6 +70,9 @@ func (c *conn) listen() {
 func (c *conn) receiveOnce() error {
 	c.makeBuffers(c.in.messages)
 	n, err := c.transport.Receive(c.in.messages)
+	if n < 0 || n > len(c.in.messages) {
+		return fmt.Errorf("the transport says that it received %d messages of %d at most", n, len(c.in.messages))
+	}
 	c.in.Lock()
 	c.settle(c.in.messages[:n])
 	c.in.Unlock()

@@ -14,6 +14,12 @@ import (
 func (p *Pinger) Resolve(ctx context.Context, host string, opts ...ProbeOption) (netip.Addr, error) {
 	config, err := p.config.probe.with(opts)
 	if err == nil {
+		err = ctx.Err()
+	}
+	if err == nil && p.isClosed() {
+		err = net.ErrClosed
+	}
+	if err == nil {
 		var addr netip.Addr
 		if addr, err = p.resolve(ctx, host, config.network); err == nil {
 			return addr, nil
@@ -32,12 +38,16 @@ func (p *Pinger) resolve(ctx context.Context, host, network string) (netip.Addr,
 	}
 	addrs, err := p.config.resolver.LookupNetIP(ctx, network, host)
 	if err != nil {
+		// net.Resolver says so where there are addresses of the other family alone.
+		if errors.As(err, new(*net.AddrError)) {
+			err = noAddress(host)
+		}
 		if ctx.Err() != nil {
 			err = fmt.Errorf("%w: %w", ctx.Err(), err)
 		}
 		return netip.Addr{}, err
 	}
-	err = &net.DNSError{Err: "no suitable address", Name: host, IsNotFound: true}
+	err = noAddress(host)
 	for _, addr := range addrs {
 		addr = addr.Unmap()
 		if !addr.IsValid() || network == "ip4" && !addr.Is4() || network == "ip6" && !addr.Is6() {
@@ -53,6 +63,10 @@ func (p *Pinger) resolve(ctx context.Context, host, network string) (netip.Addr,
 		err = fmt.Errorf("%v: %w", addr, e)
 	}
 	return netip.Addr{}, err
+}
+
+func noAddress(host string) error {
+	return &net.DNSError{Err: "no suitable address", Name: host, IsNotFound: true}
 }
 
 // checkFor refuses addresses that WithNetwork or check does.

@@ -3,6 +3,7 @@ package ping
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"net/netip"
 	"time"
@@ -251,12 +252,20 @@ func (c *conn) transmit(batch []request) {
 			}
 		}
 		var before time.Time
-		if c.poller == nil { // a kernel's socket tells for certain
+		if c.poller == nil { // the kernel's socket tells for certain
 			before = time.Now()
 		}
 		n, err := c.transport.Send(messages)
-		if n < len(group) && err == nil {
+		switch {
+		case n < 0 || n > len(group):
+			n, err = 0, fmt.Errorf("the transport says that it took %d of %d messages", n, len(group))
+		case n < len(group) && err == nil:
 			err = errNotTaken
+		}
+		if c.poller == nil {
+			for i := range messages[:n] {
+				messages[i].bound(before, time.Now())
+			}
 		}
 
 		c.mu.Lock()
@@ -295,6 +304,16 @@ func (c *conn) refuse(r request) {
 		return
 	}
 	c.out.refused = append(c.out.refused, r)
+}
+
+// bound puts a time of departure right that cannot be: it was no sooner than after, and no later than before.
+func (m *Message) bound(after, before time.Time) {
+	if m.Time.Before(after) {
+		m.Time = after
+	}
+	if m.Time.After(before) {
+		m.Time = before
+	}
 }
 
 var errNotTaken = errors.New("the transport did not take the message, and gave no error")

@@ -5,19 +5,24 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net"
 )
 
 // PingN sends n echo requests to host, WithInterval apart, and returns when all are settled. Losses are data, not
 // errors: err says that the run could not be made, or was cut short, by ctx or by Close; the statistics of what
-// was settled until then come with it. They are nil only if nothing could be sent at all: a bad option, n
-// below 1, a name that cannot be resolved.
+// was settled until then come with it, even if that is nothing yet. They are nil only if the run could not begin: a
+// bad option, n below 1, a name that cannot be resolved, an address that cannot be pinged.
 func (p *Pinger) PingN(ctx context.Context, host string, n int, opts ...ProbeOption) (*Statistics, error) {
 	if n < 1 {
 		return nil, &probeError{host, fmt.Errorf("PingN: n is %d, want 1 or more", n)}
 	}
 	e, err := p.prepare(ctx, host, opts)
 	if err != nil {
-		return nil, &probeError{host, err}
+		var s *Statistics
+		if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+			s = new(Statistics)
+		}
+		return s, &probeError{host, err}
 	}
 	defer e.end()
 	s := &Statistics{Target: e.target}

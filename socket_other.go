@@ -62,7 +62,8 @@ func openSocket(v6 bool, config socketConfig) (Transport, error) {
 	var err error
 	if s.conn, err = icmp.ListenPacket(network, address); err != nil {
 		if errors.Is(err, fs.ErrPermission) {
-			err = fmt.Errorf("ping: %w; raw ICMP sockets need administrator's rights on %s (%w)", ErrNotPermitted, runtime.GOOS, err)
+			err = fmt.Errorf("%w; raw ICMP sockets need administrator's rights on %s (%w)", ErrNotPermitted,
+				runtime.GOOS, err)
 		}
 		return nil, err
 	}
@@ -82,7 +83,7 @@ func openSocket(v6 bool, config socketConfig) (Transport, error) {
 }
 
 func unsupported(option string) error {
-	return fmt.Errorf("ping: %s on %s: %w", option, runtime.GOOS, errors.ErrUnsupported)
+	return fmt.Errorf("%s on %s: %w", option, runtime.GOOS, errors.ErrUnsupported)
 }
 
 // LogValue tells which socket it is.
@@ -236,7 +237,7 @@ func labelsOf(extensions []icmp.Extension) (labels []MPLSLabel) {
 		for _, l := range stack.Labels {
 			labels = append(labels, MPLSLabel{Label: l.Label, TrafficClass: l.TC, TTL: l.TTL})
 		}
-		return labels
+		return labels[:min(len(labels), maxLabels)]
 	}
 	return nil
 }

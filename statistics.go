@@ -39,8 +39,8 @@ type Reply struct {
 	Err error
 }
 
-// MarshalJSON returns an object with the fields seq, from, rtt_ns, ttl, size, sent, received, clock and error;
-// those that are not known are left out.
+// MarshalJSON returns an object with the fields seq, from, rtt_ns, ttl, size, sent, received, clock, error and, for an
+// [ICMPError], icmp_error; those that are not known are left out. It is for others to read: there is no way back.
 func (r Reply) MarshalJSON() ([]byte, error) {
 	v := struct {
 		Seq      int           `json:"seq"`
@@ -52,12 +52,14 @@ func (r Reply) MarshalJSON() ([]byte, error) {
 		Received time.Time     `json:"received,omitzero"`
 		Clock    string        `json:"clock,omitempty"`
 		Err      string        `json:"error,omitempty"`
-	}{r.Seq, r.From, r.RTT, r.TTL, r.Size, r.Sent, r.Received, "", ""}
+		ICMP     *ICMPError    `json:"icmp_error,omitempty"`
+	}{r.Seq, r.From, r.RTT, r.TTL, r.Size, r.Sent, r.Received, "", "", nil}
 	if !r.Received.IsZero() {
 		v.Clock = r.Clock.String()
 	}
 	if r.Err != nil {
 		v.Err = r.Err.Error()
+		errors.As(r.Err, &v.ICMP)
 	}
 	return json.Marshal(v)
 }
@@ -205,16 +207,10 @@ func (s *Statistics) Percentile(q float64) time.Duration {
 }
 
 // String returns the two lines that ping(8) users know: the counts, and the RTTs if there are any.
-func (s *Statistics) String() string {
+func (s Statistics) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d packets transmitted, %d received", s.Sent, s.Received)
-	for _, c := range []struct {
-		n    int
-		what string
-	}{
-		{s.Duplicates, "duplicates"}, {s.Corrupted, "corrupted"}, {s.Errors, "errors"}, {s.Late, "late"},
-		{s.SendErrors, "not sent"}, {s.LocalDrops, "dropped locally"},
-	} {
+	for _, c := range s.mishaps() {
 		if c.n > 0 {
 			fmt.Fprintf(&b, ", +%d %s", c.n, c.what)
 		}
@@ -229,17 +225,42 @@ func (s *Statistics) String() string {
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// LogValue groups what a log line has room for.
-func (s *Statistics) LogValue() slog.Value {
-	return slog.GroupValue(
-		slog.String("target", s.Target.String()),
+// LogValue groups what a log line has room for. Errors and the like are there if there were any.
+func (s Statistics) LogValue() slog.Value {
+	var attrs []slog.Attr
+	if s.Target.IsValid() {
+		attrs = append(attrs, slog.String("target", s.Target.String()))
+	}
+	attrs = append(attrs,
 		slog.Int("sent", s.Sent),
 		slog.Int("received", s.Received),
-		slog.Float64("loss", s.Loss()),
+		slog.Float64("loss", s.Loss()))
+	for _, c := range s.mishaps() {
+		if c.n > 0 {
+			attrs = append(attrs, slog.Int(c.key, c.n))
+		}
+	}
+	return slog.GroupValue(append(attrs,
 		slog.Duration("min", s.Min),
 		slog.Duration("mean", s.Mean),
 		slog.Duration("max", s.Max),
 		slog.Duration("stddev", s.StdDev),
-		slog.Duration("jitter", s.Jitter),
-	)
+		slog.Duration("jitter", s.Jitter))...)
+}
+
+// A mishap is something that few series have any of.
+type mishap struct {
+	n         int
+	what, key string
+}
+
+func (s *Statistics) mishaps() []mishap {
+	return []mishap{
+		{s.Duplicates, "duplicates", "duplicates"},
+		{s.Corrupted, "corrupted", "corrupted"},
+		{s.Errors, "errors", "icmp_errors"},
+		{s.Late, "late", "late"},
+		{s.SendErrors, "not sent", "send_errors"},
+		{s.LocalDrops, "dropped locally", "local_drops"},
+	}
 }

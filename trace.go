@@ -1,6 +1,7 @@
 package ping
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,8 @@ const (
 //
 // All probes carry the same identifier and the same ICMP checksum, and over IPv6 the same flow label, so that routers
 // which share packets out among several paths send all of them one way (Paris traceroute). [WithFlow] chooses another.
-// For that the payload must be 8 bytes or more. WithTTL has no effect; the other options hold for each probe. A Trace that is under way while Reopen is called ends over the socket with which it began.
+// For that the payload must be 8 bytes or more. WithTTL has no effect; the other options hold for each probe. A Trace
+// that is under way while Reopen is called ends over the socket with which it began.
 func (p *Pinger) Trace(ctx context.Context, host string, opts ...ProbeOption) iter.Seq2[Hop, error] {
 	return func(yield func(Hop, error) bool) {
 		e, err := p.prepare(ctx, host, opts)
@@ -75,12 +77,15 @@ func (e *exchange) trace(ctx context.Context, yield func(Hop) bool) error {
 	timer := time.NewTimer(e.config.timeout)
 	defer timer.Stop()
 	way := newCourse(count, e.config.maxHops, e.config.interval)
+	var turn time.Time // where there is a limit: the call's turn to send, zero for none yet
 	for settled := []outcome(nil); ; {
 		settled = e.conn.collect(e.in, settled[:0])
+		failure := error(nil) // of sending, or Close
 		for i := range settled {
 			o := &settled[i]
 			if err := o.err; err != nil && !errors.Is(err, ErrTimeout) && !errors.As(err, new(*ICMPError)) {
-				return err
+				failure = err
+				continue
 			}
 			way.settle(probeOf(o.tag), o.reply(e.target))
 		}
@@ -92,18 +97,28 @@ func (e *exchange) trace(ctx context.Context, yield func(Hop) bool) error {
 		if way.ended() {
 			return nil
 		}
-		if err := ctx.Err(); err != nil {
+		if err := cmp.Or(failure, ctx.Err()); err != nil {
 			return err
 		}
 		var due <-chan time.Time
 		if next, at, ok := way.next(); ok {
 			wait := time.Until(at)
+			if limiter := e.pinger.limiter; limiter != nil && wait <= 0 {
+				// What is settled while it waits for its turn may change which probe is next.
+				if turn.IsZero() {
+					now := time.Now()
+					turn = now.Add(limiter.reserve(now, 1))
+				}
+				wait = time.Until(turn)
+			}
 			if wait <= 0 {
+				turn = time.Time{}
 				e.ask.ttl = next.distance
 				e.ask.tag = int64(next.tag())
-				if err := e.send(ctx); err != nil {
+				if err := e.conn.launch(ctx, e.in, e.ask); err != nil {
 					return err
 				}
+				e.conn.glanceForOne()
 				way.sent(next, time.Now())
 				continue
 			}

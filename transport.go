@@ -106,7 +106,7 @@ type Transport interface {
 
 // ErrNoRoom says that a [Transport] cannot take a message now, but may in a moment. It is the error of a probe that
 // found no room to be sent for as long as its timeout.
-var ErrNoRoom = errors.New("ping: no room to send")
+var ErrNoRoom = errors.New("no room to send")
 
 // A poller is a Transport that can be read without waiting, so that a caller may look for its own answer,
 // and everything that came before a deadline can be read before a probe is called lost.

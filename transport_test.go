@@ -3,6 +3,7 @@ package ping
 import (
 	"errors"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -45,6 +46,72 @@ func TestTransportStamps(t *testing.T) {
 		})
 	}
 }
+
+// What a transport says that cannot be is not believed, and hangs nothing.
+func TestTransportMistaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, c := range []struct {
+			name string
+			took func(m []Message) int // what Send says, of one message
+			at   time.Duration         // how far off the time of departure is
+			want error
+		}{
+			{"none is wrong", func(m []Message) int { return len(m) }, 0, ErrTimeout},
+			{"departed long ago", func(m []Message) int { return len(m) }, -time.Hour, ErrTimeout},
+			{"departs later", func(m []Message) int { return len(m) }, time.Hour, ErrTimeout},
+			{"took too many", func(m []Message) int { return len(m) + 1 }, 0, nil},
+			{"took less than none", func(m []Message) int { return -1 }, 0, nil},
+		} {
+			f := &mistaken{newFake(nil), c.took, c.at}
+			p, err := New(WithTransport(f))
+			if err != nil {
+				t.Fatal(err)
+			}
+			start := time.Now()
+			_, err = p.Ping(t.Context(), target)
+			if c.want != nil && (!errors.Is(err, c.want) || time.Since(start) != time.Second) || err == nil {
+				t.Errorf("%s: %v after %v", c.name, err, time.Since(start))
+			}
+			if s := p.Counters(); s.InFlight != 0 {
+				t.Errorf("%s: %+v", c.name, s)
+			}
+			p.Close()
+		}
+	})
+}
+
+type mistaken struct {
+	*fake
+	took func([]Message) int
+	at   time.Duration
+}
+
+func (m *mistaken) Send(messages []Message) (int, error) {
+	_, err := m.fake.Send(messages)
+	for i := range messages {
+		messages[i].Time = messages[i].Time.Add(m.at)
+	}
+	return m.took(messages), err
+}
+
+// A Receive that returns more than it was given ends the transport, with a word about it.
+func TestTransportReceivesTooMany(t *testing.T) {
+	p, err := New(WithTransport(tooMany{newFake(nil)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	for err == nil || !errors.Is(err, net.ErrClosed) { // once it has noticed
+		_, err = p.Ping(t.Context(), target, WithTimeout(ms))
+	}
+	if !strings.Contains(err.Error(), "received 99 messages") {
+		t.Error(err)
+	}
+}
+
+type tooMany struct{ *fake }
+
+func (tooMany) Receive([]Message) (int, error) { return 99, nil }
 
 // A stamper has stamp choose what the replies to its messages are stamped with: 2 ms after they left, or another time.
 type stamper struct {

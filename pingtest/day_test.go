@@ -17,7 +17,7 @@ var day = flag.Bool("day", false, "TestDay: 24 simulated hours instead of 5 minu
 // A day's monitoring of 1,000 targets over one Pinger, an echo request each every 10 s. One target in ten is down for
 // a while, one loses its answers now and then, and one is refused by a router for a while. All counts are exact.
 //
-//	go test -run TestDay -day -v ./pingtest
+//	go test ./pingtest -run TestDay -day -v
 func TestDay(t *testing.T) {
 	const targets, interval = 1000, 10 * time.Second
 	length := 5 * time.Minute

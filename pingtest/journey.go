@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	usualTTL  = 64 // of requests that ask for none, and of answers
-	headerLen = 8  // of an echo message: type, code, checksum, identifier, sequence number
-	cookieLen = 8  // the secret that a Pinger puts in front of the payload
-	pathLimit = 255
+	usualTTL  = 64  // of requests that ask for none, and of answers
+	headerLen = 8   // of an echo message: type, code, checksum, identifier, sequence number
+	cookieLen = 8   // the secret that a Pinger puts in front of the payload
+	pathLimit = 256 // one more host than any TTL reaches: so long is a routing loop
 )
 
 // A journey is that of one echo request, and of what comes back.

@@ -27,7 +27,8 @@ type Network struct {
 	log     log
 }
 
-// NewNetwork returns a network without hosts. Its time begins now; see [Host.At].
+// NewNetwork returns a network without hosts. Its time begins now; see [Host.At]. A test that uses testing/synctest
+// calls it inside of the bubble.
 func NewNetwork() *Network {
 	return &Network{start: time.Now(), hosts: make(map[netip.Addr]*Host), log: log{limit: 1000}}
 }
@@ -79,8 +80,13 @@ func (n *Network) Options() []ping.Option {
 	return []ping.Option{ping.WithTransport(n.Transport()), ping.WithResolver(n)}
 }
 
-// Transport returns a new transport over the network. It is for one Pinger, which closes it.
+// Transport returns a new transport over the network. It is for one Pinger, which closes it. It panics if the network
+// is of a time to come, which [Host.At] would wait for in vain: it was not made in the bubble of testing/synctest in
+// which it is used.
 func (n *Network) Transport() ping.Transport {
+	if time.Now().Before(n.start) {
+		panic("pingtest: the Network was made outside of the synctest bubble that uses it: call NewNetwork inside")
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.id++

@@ -6,7 +6,9 @@ import (
 	"net/netip"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/icmpsock/ping"
@@ -219,5 +221,68 @@ func TestRefusingRouter(t *testing.T) {
 				t.Errorf("%s: %v, want an error from %v", c.host, err, c.from)
 			}
 		}
+	})
+}
+
+// In a routing loop every TTL runs out, the largest too.
+func TestLoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := pingtest.NewNetwork()
+		a := n.Host("192.0.2.1")
+		b := n.Host("192.0.2.2", pingtest.Behind(a))
+		a.Set(pingtest.Behind(b))
+		p := n.Pinger(t)
+		for _, ttl := range []int{1, 2, 254, 255} {
+			var e *ping.ICMPError
+			if _, err := p.Ping(t.Context(), "192.0.2.2", ping.WithTTL(ttl)); !errors.As(err, &e) || e.Type != 11 {
+				t.Errorf("TTL %d: %v", ttl, err)
+			}
+		}
+	})
+}
+
+// A Trace under WithRate yields what is settled while it waits for its turn, and sends nothing that is no longer wanted.
+func TestTraceRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := pingtest.NewNetwork()
+		n.Host("192.0.2.1")
+		p := n.Pinger(t, ping.WithRate(1))
+		start := time.Now()
+		for h, err := range p.Trace(t.Context(), "192.0.2.1", ping.WithCount(1)) {
+			if d := time.Since(start); err != nil || !h.Reached() || d != ms {
+				t.Errorf("%v, %v after %v", h, err, d)
+			}
+		}
+		if c := n.Counts(); c.Requests != 1 {
+			t.Errorf("%d requests", c.Requests)
+		}
+	})
+}
+
+// Where this host cannot send any more, that is no limit of the path's.
+func TestPathMTUCannotSend(t *testing.T) {
+	for _, e := range []error{syscall.ENETUNREACH, ping.ErrNoRoom} {
+		synctest.Test(t, func(t *testing.T) {
+			n := pingtest.NewNetwork()
+			h := n.Host("192.0.2.1", pingtest.RTT(10*ms))
+			p := n.Pinger(t)
+			h.At(15*ms, pingtest.SendError(e))
+			if mtu, err := p.PathMTU(t.Context(), "192.0.2.1"); !errors.Is(err, e) || mtu != 9000 {
+				t.Errorf("%v: got %d, %v", e, mtu, err)
+			}
+		})
+	}
+}
+
+// A network that was made outside of the bubble would never come to what its schedule says.
+func TestOutsideTheBubble(t *testing.T) {
+	n := pingtest.NewNetwork()
+	synctest.Test(t, func(t *testing.T) {
+		defer func() {
+			if s, ok := recover().(string); !ok || !strings.Contains(s, "inside") {
+				t.Errorf("recovered %q", s)
+			}
+		}()
+		n.Pinger(t)
 	})
 }
