@@ -42,7 +42,7 @@ func parse(args []string, w io.Writer) (*config, error) {
 	f.SetOutput(io.Discard)
 	number(f, "c", "stop after `n` probes to each host (default: when interrupted);\n"+
 		"with -trace: print statistics of n probes to each hop;\n"+
-		"with -mtu: try a size n times before it counts as too big (default 5)", 1, math.MaxInt32,
+		"with -mtu: try a size n times before it counts as too big (default 5, 100 at most)", 1, math.MaxInt32,
 		func(n int) { c.count = n; add(ping.WithCount(n)) })
 	number(f, "s", "send a payload of `size` bytes (default 56)", 0, 65527,
 		func(n int) { c.size = n; add(ping.WithSize(n)) })
@@ -107,12 +107,18 @@ func (c *config) check(f *flag.FlagSet) (err error) {
 	case c.mtu:
 		allowed, with = mtuFlags, "with -mtu"
 	}
+	switch {
+	case c.trace && c.size < 8:
+		return fmt.Errorf("-s %d: -trace takes 8 or more", c.size)
+	case c.mtu && c.count > 100:
+		return fmt.Errorf("-c %d: -mtu takes 1 to 100", c.count)
+	}
 	f.Visit(func(given *flag.Flag) {
 		switch {
 		case !strings.Contains(allowed, " "+given.Name+" "):
 			err = fmt.Errorf("-%s has no effect %s", given.Name, with)
 		case c.trace && c.count == 0 && given.Name == "i":
-			err = errors.New("-i has no effect with -trace but without -c")
+			err = errors.New("-i has no effect with -trace unless -c is given")
 		}
 	})
 	return err

@@ -48,7 +48,7 @@ func TestArgumentErrors(t *testing.T) {
 		{[]string{"-n", "::1"}, "-n has no effect without -trace"},
 		{[]string{"-trace", "-t", "5", "::1"}, "-t has no effect with -trace"},
 		{[]string{"-trace", "-q", "::1"}, "-q has no effect with -trace"},
-		{[]string{"-trace", "-i", "1", "::1"}, "-i has no effect with -trace but without -c"},
+		{[]string{"-trace", "-i", "1", "::1"}, "-i has no effect with -trace unless -c is given"},
 		{[]string{"-mtu", "-s", "5", "::1"}, "-s has no effect with -mtu"},
 		{[]string{"-mtu", "-i", "5", "::1"}, "-i has no effect with -mtu"},
 		{[]string{"-mtu", "-n", "::1"}, "-n has no effect with -mtu"},

@@ -7,8 +7,8 @@
 //
 // There is a line for each probe, once it is answered, refused or given up; with several hosts it begins with the
 // host's name. A probe that could not be sent is told of on stderr. The statistics of each host follow at the end:
-// after n probes, or on the first SIGINT or SIGTERM (a second one ends the program at once). SIGQUIT shows them at
-// any time.
+// after n probes, or on the first SIGINT or SIGTERM (a second one ends the program at once). SIGQUIT shows them
+// meanwhile.
 //
 // With -json each line is one object: {"host":..., "reply":{...}} for a probe, {"host":..., "statistics":{...}}
 // for the statistics. There seq counts from 0, whereas icmp_seq counts from 1. Late, duplicate, corrupted and stray
@@ -18,7 +18,7 @@
 // probes and after how long; * for silence; !H, !N, !X and the like for an ICMP error that ends the way; MPLS labels
 // in <>. With -c as well it prints a table instead, as mtr(8) does in its report: n probes go to each hop, an interval
 // apart, and there are loss, number sent, and the last, mean, best and worst RTT and its standard deviation, in
-// milliseconds. Names are looked up, unless -n is given. With -json there is one object {"host":..., "hop":{...}} a
+// milliseconds; SIGINT and SIGQUIT show it once the way is known. Names are looked up, unless -n is given. With -json there is one object {"host":..., "hop":{...}} a
 // hop.
 //
 // With -mtu it finds the largest packet, in bytes with the headers, that reaches a host unfragmented. With -json that

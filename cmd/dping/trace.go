@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -13,17 +12,10 @@ import (
 
 // A hopRecord is a hop of -trace -json.
 type hopRecord struct {
-	Distance int                        `json:"distance"`
-	Reached  bool                       `json:"reached"`
-	Names    map[netip.Addr]string      `json:"names,omitempty"`
-	MPLS     map[netip.Addr][]mplsLabel `json:"mpls,omitempty"`
-	Replies  []ping.Reply               `json:"replies"`
-}
-
-type mplsLabel struct {
-	Label        int `json:"label"`
-	TrafficClass int `json:"traffic_class"`
-	TTL          int `json:"ttl"`
+	Distance int                   `json:"distance"`
+	Reached  bool                  `json:"reached"`
+	Names    map[netip.Addr]string `json:"names,omitempty"`
+	Replies  []ping.Reply          `json:"replies"`
 }
 
 // traceAll shows the way to each host, one after another, and returns the exit status.
@@ -98,19 +90,6 @@ func (o *output) showHop(n *names, host string, h ping.Hop) {
 		return
 	}
 	r := hopRecord{Distance: h.Distance, Reached: h.Reached(), Names: named, Replies: h.Replies}
-	for _, reply := range h.Replies {
-		var e *ping.ICMPError
-		if errors.As(reply.Err, &e) && e.MPLS != nil {
-			stack := make([]mplsLabel, len(e.MPLS))
-			for i, l := range e.MPLS {
-				stack[i] = mplsLabel(l)
-			}
-			if r.MPLS == nil {
-				r.MPLS = map[netip.Addr][]mplsLabel{}
-			}
-			r.MPLS[e.From] = stack
-		}
-	}
 	o.encode(record{Host: host, Hop: r})
 }
 

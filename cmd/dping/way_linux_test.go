@@ -82,7 +82,7 @@ func TestWay(t *testing.T) {
 			`TRACE 127\.0\.0\.1 .*\n 1  127\.0\.0\.1` + rtts + `\nTRACE 10(.|\n)* 3  10\.66\.2\.2` + rtts + `\n`,
 			`dping: .*nosuch\.invalid.*\n`,
 		},
-		{"trace with too small a payload", "-trace -n -s 4 127.0.0.1", 2, `TRACE .*\n`, `dping: 127\.0\.0\.1: WithSize\(4\): .*\n`},
+		{"trace with too small a payload", "-trace -n -s 4 127.0.0.1", 2, ``, `dping: -s 4: -trace takes 8 or more\n`},
 		{
 			"table", "-trace -n -c 3 -i 10ms 10.66.2.2", 0,
 			`TRACE 10\.66\.2\.2 \(10\.66\.2\.2\)` + head + ` 1  10\.66\.0\.2` + stats + ` 2  10\.66\.1\.2` + stats +
