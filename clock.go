@@ -44,8 +44,8 @@ func stampOf(t, epoch time.Time) stamp {
 	return stamp{wall: t.UnixNano(), mono: int64(t.Sub(epoch))}
 }
 
-// isReading reports whether t is a reading of the program's own clock, as opposed to a stamp of the kernel's, which has no
-// monotonic part.
+// isReading reports whether t is a reading of the program's own clock, as opposed to a stamp of the kernel's, which
+// has no monotonic part.
 func isReading(t time.Time) bool { return t != t.Round(0) }
 
 func (s stamp) add(d int64) stamp { return stamp{s.wall + d, s.mono + d} }
@@ -73,8 +73,8 @@ func wireRoundTrip(sent, read stamp, departed, arrived int64) (rtt int64, ok boo
 	return kernelTime(sent, read, departed, arrived)
 }
 
-// kernelTime is the time between two stamps on the wall clock, the latter 0 for none. It is believed if it is no longer
-// than the time from sent to read on the monotonic clock, and the two clocks went alike in that time: the wall
+// kernelTime is the time between two stamps on the wall clock, the latter 0 for none. It is believed if it is no
+// longer than the time from sent to read on the monotonic clock, and the two clocks went alike in that time: the wall
 // clock was not set.
 func kernelTime(sent, read stamp, from, to int64) (time int64, ok bool) {
 	bound := max(read.mono-sent.mono, 0)

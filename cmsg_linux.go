@@ -159,6 +159,8 @@ func (b *batch) get(i int, m *Message, v6, quoted bool) bool {
 	return quoted && m.departed || ok && (m.Err != nil) == quoted
 }
 
+const timespecLen = int(unsafe.Sizeof(unix.Timespec{}))
+
 // parseControl reads the control messages that came with m: when, with which TTL, and which ICMP error.
 func parseControl(control []byte, m *Message, v6 bool) {
 	for len(control) >= unix.CmsgLen(0) {
@@ -169,10 +171,10 @@ func parseControl(control []byte, m *Message, v6 bool) {
 		}
 		data := control[unix.CmsgLen(0):length]
 		switch {
-		case h.Level == unix.SOL_SOCKET && h.Type == unix.SCM_TIMESTAMPNS && len(data) >= int(unsafe.Sizeof(unix.Timespec{})):
+		case h.Level == unix.SOL_SOCKET && h.Type == unix.SCM_TIMESTAMPNS && len(data) >= timespecLen:
 			t := *(*unix.Timespec)(unsafe.Pointer(unsafe.SliceData(data)))
 			m.Time = time.Unix(t.Unix())
-		case h.Level == unix.SOL_SOCKET && h.Type == unix.SCM_TIMESTAMPING && len(data) >= int(unsafe.Sizeof(unix.Timespec{})):
+		case h.Level == unix.SOL_SOCKET && h.Type == unix.SCM_TIMESTAMPING && len(data) >= timespecLen:
 			// The first of three is software's.
 			if t := *(*unix.Timespec)(unsafe.Pointer(unsafe.SliceData(data))); t.Nano() != 0 {
 				m.Time = time.Unix(t.Unix())

@@ -36,9 +36,9 @@ func (h Hop) Addrs() (list []netip.Addr) {
 	return list
 }
 
-// String is a line as traceroute(8) prints it, without names: the distance, then for each probe who answered, unless it
-// is the one before, and the RTT in milliseconds, or * for silence. After it !H, !N, !P, !X and so on mark
-// an error that ends the path, as they do there; MPLS labels are in <>.
+// String is a line as traceroute(8) prints it, without names: the distance, then for each probe who answered, unless
+// it is the one before, and the RTT in milliseconds, or * for silence. After it !H, !N, !P, !X and so on mark an
+// error that ends the path, as they do there; MPLS labels are in <>.
 func (h Hop) String() string {
 	b := fmt.Appendf(nil, "%2d", h.Distance)
 	var last netip.Addr

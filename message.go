@@ -140,8 +140,8 @@ func (e *echo) intact(size int) bool {
 	return true
 }
 
-// cutQuote returns the destination of the packet that an ICMP error quotes, and the ICMP message in it, as far as it goes.
-// The kernel of Linux does this for us.
+// cutQuote returns the destination of the packet that an ICMP error quotes, and the ICMP message in it, as far as it
+// goes. The kernel of Linux does this for us.
 func cutQuote(quote []byte, v6 bool) (to netip.Addr, message []byte, ok bool) {
 	const length6, protocol4, protocol6 = 40, 1, 58
 	if v6 {

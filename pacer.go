@@ -63,7 +63,8 @@ const limiterSlack = 5 * time.Millisecond
 
 func newLimiter(rate int) *limiter { return &limiter{interval: time.Second / time.Duration(rate)} }
 
-// reserve takes the next n turns, and returns how long it is until the first of them. The caller may not give them back.
+// reserve takes the next n turns, and returns how long it is until the first of them. The caller may not give them
+// back.
 func (l *limiter) reserve(now time.Time, n int) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()

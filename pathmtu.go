@@ -38,8 +38,9 @@ const (
 // wrong, is not believed. Where large packets vanish without a word, a black hole (RFC 8899), usual sizes are tried,
 // then those between, 8 at a time. A size counts as too big if a router or this host says so, or if none of WithCount
 // (5, 100 at most) echo requests is answered, which leave within one timeout, or longer if WithRate has it so: with
-// more of them, plain loss is less likely to be taken for a limit. In a black hole that takes two timeouts a round, of which there are at most 2 for a usual size
-// and 7 for any other; elsewhere, where routers name the MTU, it takes a few round trips.
+// more of them, plain loss is less likely to be taken for a limit. In a black hole that takes two timeouts a round,
+// of which there are at most 2 for a usual size and 7 for any other; elsewhere, where routers name the MTU, it takes
+// a few round trips.
 //
 // The error is that of the smallest packet, where that is not answered: it wraps an *[ICMPError], [ErrTimeout], or
 // why it could not be sent. Where ctx, Close or this host's refusal to send ends the search, the size with the error

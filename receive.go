@@ -116,7 +116,8 @@ func (c *conn) glance() {
 	}
 }
 
-// glanceForOne is glance of a caller that has sent one message, and looks for one: if another comes first, it has to wait.
+// glanceForOne is glance of a caller that has sent one message, and looks for one: if another comes first, it has to
+// wait.
 func (c *conn) glanceForOne() {
 	if c.wire {
 		c.glance()

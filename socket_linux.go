@@ -147,7 +147,8 @@ func (s *socket) setUp(raw bool, config socketConfig, filter func([]bpf.RawInstr
 		s.wire = true
 		s.raw.Control(func(fd uintptr) {
 			err = os.NewSyscallError("setsockopt", unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPING,
-				unix.SOF_TIMESTAMPING_TX_SOFTWARE|unix.SOF_TIMESTAMPING_SOFTWARE|unix.SOF_TIMESTAMPING_OPT_ID|unix.SOF_TIMESTAMPING_OPT_TSONLY))
+				unix.SOF_TIMESTAMPING_TX_SOFTWARE|unix.SOF_TIMESTAMPING_SOFTWARE|
+					unix.SOF_TIMESTAMPING_OPT_ID|unix.SOF_TIMESTAMPING_OPT_TSONLY))
 		})
 		if err != nil {
 			return fmt.Errorf("WithWireTimestamps: %w", err)

@@ -62,7 +62,8 @@ func setOptions(fd int, v6 bool, config socketConfig) error {
 	}
 	if config.hasMark {
 		if e := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(int32(uint32(config.mark)))); e != nil {
-			err = errors.Join(err, fmt.Errorf("WithMark(%d) needs CAP_NET_ADMIN or CAP_NET_RAW: %w", config.mark, os.NewSyscallError("setsockopt", e)))
+			err = errors.Join(err, fmt.Errorf("WithMark(%d) needs CAP_NET_ADMIN or CAP_NET_RAW: %w", config.mark,
+				os.NewSyscallError("setsockopt", e)))
 		}
 	}
 	return err

@@ -22,14 +22,16 @@ const (
 // request, in memory that does not grow with the number of addresses. An address that cannot be pinged is
 // yielded with a Reply that says so.
 //
-// The loop ends when all is settled, and at once when it is broken or ctx ends, which ctx.Err tells. A bad option shows
-// as one Reply to the zero address with its Err. The body of the loop may take its time:
-// that slows the Sweep, but distorts no RTT and loses no reply. With more than one processor at hand, a large Sweep opens
-// a further socket for each, which the Pinger keeps.
+// The loop ends when all is settled, and at once when it is broken or ctx ends, which ctx.Err tells. A bad option
+// shows as one Reply to the zero address with its Err. The body of the loop may take its time: that slows the Sweep,
+// but distorts no RTT and loses no reply. With more than one processor at hand, a large Sweep opens a further socket
+// for each, which the Pinger keeps.
 //
 // Requests leave in batches of up to 8. The time at which each of a batch left is an estimate, good to a few
 // microseconds, between two readings of the clock.
-func (p *Pinger) Sweep(ctx context.Context, addrs iter.Seq[netip.Addr], opts ...ProbeOption) iter.Seq2[netip.Addr, Reply] {
+func (p *Pinger) Sweep(
+	ctx context.Context, addrs iter.Seq[netip.Addr], opts ...ProbeOption,
+) iter.Seq2[netip.Addr, Reply] {
 	return func(yield func(netip.Addr, Reply) bool) {
 		config, err := p.config.probe.with(opts)
 		if err != nil {

@@ -17,10 +17,10 @@ const (
 	traceFlow = 1<<16 - 1
 )
 
-// Trace finds the routers on the way to host: it sends echo requests with a TTL or hop limit of 1, 2 and so on, and the
-// router where each ends answers with an ICMP error. It needs no privilege. It yields a [Hop] for each distance, in
-// order, as soon as it and all nearer ones are settled, with a Reply for each of the probes sent there: WithCount, 3
-// by default and 1,000 at most.
+// Trace finds the routers on the way to host: it sends echo requests with a TTL or hop limit of 1, 2 and so on, and
+// the router where each ends answers with an ICMP error. It needs no privilege. It yields a [Hop] for each distance,
+// in order, as soon as it and all nearer ones are settled, with a Reply for each of the probes sent there: WithCount,
+// 3 by default and 1,000 at most.
 //
 // The loop ends with the hop where the target answers; with the one where some router says that it lets the packet go
 // no farther, such as "unreachable" or "prohibited"; and at WithMaxHops, 30 by default. An error that ends it early

@@ -16,10 +16,10 @@
 //
 // With -trace it shows the routers on the way, a line for each, as traceroute(8) does: who answered each of three
 // probes and after how long; * for silence; !H, !N, !X and the like for an ICMP error that ends the way; MPLS labels
-// in <>. With -c as well it prints a table instead, as mtr(8) does in its report: n probes go to each hop, an interval
-// apart, and there are loss, number sent, and the last, mean, best and worst RTT and its standard deviation, in
-// milliseconds; SIGINT and SIGQUIT show it once the way is known. Names are looked up, unless -n is given. With -json there is one object {"host":..., "hop":{...}} a
-// hop.
+// in <>. With -c as well it prints a table instead, as mtr(8) does in its report: n probes go to each hop, an
+// interval apart, and there are loss, number sent, and the last, mean, best and worst RTT and its standard deviation,
+// in milliseconds; SIGINT and SIGQUIT show it once the way is known. Names are looked up, unless -n is given. With
+// -json there is one object {"host":..., "hop":{...}} a hop.
 //
 // With -mtu it finds the largest packet, in bytes with the headers, that reaches a host unfragmented. With -json that
 // is {"host":..., "target":..., "mtu":...}.

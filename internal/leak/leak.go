@@ -27,8 +27,9 @@ func run(m interface{ Run() int }, report io.Writer, patience time.Duration) int
 		return code
 	}
 	left := difference(before, survey())
-	for deadline := time.Now().Add(patience); len(left) > 0 && time.Now().Before(deadline); left = difference(before, survey()) {
-		runtime.Gosched()
+	for deadline := time.Now().Add(patience); len(left) > 0 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond) // each look stops the world for those that are to end
+		left = difference(before, survey())
 	}
 	if len(left) == 0 {
 		return 0
