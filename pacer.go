@@ -32,14 +32,15 @@ func (s *schedule) sent(now int64) {
 // spread shifts the second probe of a call, and the grid of those after it, by up to half an interval either way,
 // so that calls that start together do not send together for ever. Calls are numbered one after another.
 //
-// The new grid begins on a whole millisecond, if that is not much beside the interval, so that calls of like interval
-// that are due in the same one share the waking of a processor, which costs more than to send.
+// The new grid begins on a whole millisecond, or up to four, if that is not much beside the interval, so that calls of
+// like interval that are due in the same ones share the waking of a processor, which costs more than to send.
 func (s *schedule) spread(call uint32) {
 	// The van der Corput sequence: any number of calls in a row is spread evenly.
 	phase := float64(bits.Reverse32(call)) / (1 << 32)
 	s.shift = int64((phase - 0.5) * float64(s.interval))
-	if s.interval >= 10*int64(time.Millisecond) {
-		s.shift -= (s.next + s.interval + s.shift) % int64(time.Millisecond)
+	const ms = int64(time.Millisecond)
+	if s.interval >= 10*ms {
+		s.shift -= (s.next + s.interval + s.shift) % (min(max(s.interval/(250*ms), 1), 4) * ms)
 	}
 }
 
