@@ -16,17 +16,16 @@ const (
 
 // receive settles what comes, until the transport ends.
 func (c *conn) receive() {
-	for {
+	for some := false; ; {
 		var err error
 		if c.poller != nil {
+			if !some {
+				c.rest()
+			}
 			if err = c.poller.wait(); err == nil {
-				var some bool
 				c.in.Lock()
 				some, err = c.poll(c.in.messages, false, receiveBatches, 0)
 				c.in.Unlock()
-				if !some {
-					c.rest()
-				}
 			}
 		} else {
 			err = c.receiveOnce()
@@ -42,8 +41,9 @@ func (c *conn) receive() {
 	}
 }
 
-// rest is for when callers read their answers themselves, so that to be woken for each would be a waste: where nothing
-// is in flight, it waits until listen is called.
+// rest is for when callers read their answers themselves, so that to be woken for each would be a waste, and for
+// sockets that nobody uses: as long as one goroutine waits for a socket, the runtime has a thread do so, and that
+// wakes for whatever comes on any other. Where nothing is in flight, it waits until listen is called.
 func (c *conn) rest() {
 	c.mu.Lock()
 	idle := c.flight.count == 0
