@@ -273,9 +273,9 @@ func WithRate(n int) Option {
 }
 
 // WithWireTimestamps has the kernel stamp the departure of each echo request too, as it is handed to the network
-// device, so that nothing this host does before counts in the RTT: Reply.Clock is then [ClockWire]. Over
-// loopback it makes a lone Ping take a quarter to a third longer, 2 to 3 us, which is why it is not the default. Linux 6.13
-// and later; elsewhere it changes nothing.
+// device, so that nothing this host does before counts in the RTT: Reply.Clock is then [ClockWire]. Over loopback it
+// makes a lone Ping take a quarter to a third longer, 2 to 3 us, which is why it is not the default. Linux 6.13 and
+// later; elsewhere it changes nothing.
 func WithWireTimestamps(on bool) Option {
 	return option(func(c *config) error {
 		c.wire = on
