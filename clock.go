@@ -67,7 +67,8 @@ func roundTrip(sent, read stamp, arrived int64) (rtt int64, clock Clock) {
 // wireRoundTrip is the time from departed to arrived, both the kernel's wall-clock stamps, of a message that the
 // program sent no earlier than sent. It reports false if the stamps cannot be believed.
 func wireRoundTrip(sent, read stamp, departed, arrived int64) (rtt int64, ok bool) {
-	if departed < sent.wall-stepTolerance { // so far off may be what sent says of the wall clock
+	// So far off may be what sent says of the wall clock.
+	if departed == 0 || departed < sent.wall-stepTolerance {
 		return 0, false
 	}
 	return kernelTime(sent, read, departed, arrived)
