@@ -153,11 +153,18 @@ func TestWireTimestamps(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		n := 0
+		// On a crowded machine, the report of about one departure in a million was seen to be missing. Clock tells.
+		n, unreported := 0, 0
 		for addr, r := range p.Sweep(t.Context(), loopbackAddrs(20_000), WithTimeout(time.Minute)) {
-			if n++; r.Err != nil || r.Clock != ClockWire {
+			if n++; r.Err != nil || r.Clock < ClockKernel {
 				t.Fatalf("%v: %+v", addr, r)
 			}
+			if r.Clock != ClockWire {
+				unreported++
+			}
+		}
+		if unreported > 2 {
+			t.Errorf("%d departures of %d were not reported", unreported, n)
 		}
 		if c := p.Counters(); n != 20_000 || c.LocalDrops+c.Stray+c.Duplicates != 0 {
 			t.Errorf("%d replies, %+v", n, c)
