@@ -123,10 +123,7 @@ func (e *ICMPError) Reason() string {
 	if e.From.Is6() {
 		switch e.Type {
 		case icmp6Unreachable:
-			if e.Code >= 0 && e.Code < len(unreachable6) {
-				return unreachable6[e.Code]
-			}
-			return fmt.Sprintf("destination unreachable (code %d)", e.Code)
+			return unreachableReason(unreachable6[:], e.Code)
 		case icmp6PacketTooBig:
 			return "packet too big"
 		case icmp6TimeExceeded:
@@ -138,10 +135,7 @@ func (e *ICMPError) Reason() string {
 	}
 	switch e.Type {
 	case icmpUnreachable:
-		if e.Code >= 0 && e.Code < len(unreachable4) {
-			return unreachable4[e.Code]
-		}
-		return fmt.Sprintf("destination unreachable (code %d)", e.Code)
+		return unreachableReason(unreachable4[:], e.Code)
 	case icmpTimeExceeded:
 		return "time to live exceeded"
 	case icmpParameter:
@@ -152,6 +146,13 @@ func (e *ICMPError) Reason() string {
 		return "redirect"
 	}
 	return fmt.Sprintf("ICMP error type %d code %d", e.Type, e.Code)
+}
+
+func unreachableReason(reasons []string, code int) string {
+	if code < 0 || code >= len(reasons) {
+		return fmt.Sprintf("destination unreachable (code %d)", code)
+	}
+	return reasons[code]
 }
 
 // advice reports whether the message is no error at all: a redirect says that a better way exists, a source

@@ -93,6 +93,12 @@ func (out *output) pingAll(ctx context.Context, pinger *ping.Pinger, quit <-chan
 			}
 		})
 	}
+	await(&running, quit, func() { out.summarize(targets) })
+	return out.status(targets)
+}
+
+// await waits for what is running, shows how it stands whenever that is asked for, and at the end.
+func await(running *sync.WaitGroup, quit <-chan os.Signal, show func()) {
 	done := make(chan struct{})
 	go func() {
 		running.Wait()
@@ -101,10 +107,10 @@ func (out *output) pingAll(ctx context.Context, pinger *ping.Pinger, quit <-chan
 	for {
 		select {
 		case <-quit:
-			out.summarize(targets)
+			show()
 		case <-done:
-			out.summarize(targets)
-			return out.status(targets)
+			show()
+			return
 		}
 	}
 }

@@ -79,6 +79,17 @@ func dping(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	return status, out.text.String(), err.text.String()
 }
 
+// wantRun runs dping with the arguments in args.
+func wantRun(t *testing.T, args string, status int, stdout, stderr string) {
+	t.Helper()
+	gotStatus, gotOut, gotErr := dping(t, strings.Fields(args)...)
+	if gotStatus != status {
+		t.Errorf("exit status %d, want %d", gotStatus, status)
+	}
+	wantMatch(t, gotOut, stdout)
+	wantMatch(t, gotErr, stderr)
+}
+
 func wantMatch(t *testing.T, text, pattern string) {
 	t.Helper()
 	if !regexp.MustCompile(`\A(?:` + pattern + `)\z`).MatchString(text) {
@@ -133,12 +144,7 @@ func TestRun(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			status, stdout, stderr := dping(t, strings.Fields(test.args)...)
-			if status != test.status {
-				t.Errorf("exit status %d, want %d", status, test.status)
-			}
-			wantMatch(t, stdout, test.stdout)
-			wantMatch(t, stderr, test.stderr)
+			wantRun(t, test.args, test.status, test.stdout, test.stderr)
 		})
 	}
 }

@@ -85,21 +85,8 @@ func (o *output) report(
 			}
 		})
 	}
-	done := make(chan struct{})
-	go func() {
-		running.Wait()
-		close(done)
-	}()
-	for {
-		select {
-		case <-quit:
-			o.showReport(n, r)
-			continue
-		case <-done:
-		}
-		o.showReport(n, r)
-		return slices.ContainsFunc(r.hops, func(h *hopReport) bool { return h.Reached }), err
-	}
+	await(&running, quit, func() { o.showReport(n, r) })
+	return slices.ContainsFunc(r.hops, func(h *hopReport) bool { return h.Reached }), err
 }
 
 // count counts how one probe to a hop ended.

@@ -101,12 +101,7 @@ func TestWay(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			status, stdout, stderr := dping(t, strings.Fields(test.args)...)
-			if status != test.status {
-				t.Errorf("exit status %d, want %d", status, test.status)
-			}
-			wantMatch(t, stdout, test.stdout)
-			wantMatch(t, stderr, test.stderr)
+			wantRun(t, test.args, test.status, test.stdout, test.stderr)
 		})
 	}
 }
