@@ -144,7 +144,7 @@ func (f *flight) take(in *inbox, r *request) {
 		cookie:  r.cookie,
 		tag:     r.tag,
 		timeout: int64(r.timeout),
-		slice:   f.window.add(cost(r.size())),
+		slice:   f.window.add(f.cost(r.size())),
 		owner:   in.place,
 		term:    f.terms[in.place],
 		prev:    -1,
@@ -158,11 +158,19 @@ func (f *flight) take(in *inbox, r *request) {
 	in.first = int32(seq)
 }
 
+// cost is what the receive buffer must have room for while a probe with so many bytes of payload is in flight.
+func (f *flight) cost(size int) int {
+	if f.wire {
+		return messageCost(size) + messageCost(0) // and the report of its departure
+	}
+	return messageCost(size)
+}
+
 // land takes a probe out of flight.
 func (f *flight) land(s *slot, end state) {
 	s.state = end
 	f.count--
-	f.window.remove(s.slice, cost(int(s.size)))
+	f.window.remove(s.slice, f.cost(int(s.size)))
 }
 
 func (f *flight) unlink(in *inbox, seq uint16) {
@@ -181,7 +189,6 @@ func (f *flight) unlink(in *inbox, seq uint16) {
 func (f *flight) sent(seq uint16, at stamp, lag int64) {
 	s := &f.slots[seq]
 	f.counts.Sent++
-	f.window.advance(at.mono)
 	s.sent = at
 	s.lag = uint32(min(max(lag, 0), 1<<32-1))
 	if f.owner(s) == nil {
@@ -274,7 +281,6 @@ func (f *flight) expire(now int64) {
 // probe that is in flight now, and to none that is sent later.
 func (f *flight) noteDrops(drops uint64, now int64) {
 	f.window.dropped(drops > f.drops)
-	f.window.advance(now)
 	if drops > f.drops {
 		f.uncharged += drops - f.drops
 		f.drops, f.dropsAt = drops, now

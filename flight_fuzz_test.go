@@ -67,7 +67,7 @@ func runModel(t *testing.T, b []byte) {
 	fl := newTestFlight()
 	fl.wire = config&1 != 0
 	if config&2 != 0 {
-		fl.window.limit = 12 * cost(56)
+		fl.window.limit = 12 * messageCost(56)
 		fl.window.most = fl.window.limit
 	}
 	m := &model{T: t, flight: fl, now: stamp{wall: 1e18, mono: 1}, holders: map[uint16]*modelProbe{}}
@@ -132,6 +132,7 @@ func (m *model) step(s *script) {
 	case 17:
 		m.drops += uint64(s.next() % 4)
 		m.noteDrops()
+		m.drained()
 	case 18:
 		if n := s.next(); n%8 == 0 {
 			f.drain(errDrained)

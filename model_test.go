@@ -22,6 +22,7 @@ type model struct {
 	offered uint64 // messages
 	dropped uint64 // answers to what was not sent after all, or to what has been forgotten
 	slice   int64  // of the window
+	since   int64  // when that began
 
 	drops, uncharged uint64
 	dropsAt          int64
@@ -98,7 +99,6 @@ func (m *model) take(s *script) {
 func (m *model) sent(p *modelProbe) {
 	p.lag = min(p.lag, m.now.mono-p.launched.mono)
 	m.flight.sent(p.seq, p.launched, p.lag)
-	m.advance(p.launched.mono)
 	m.counts.Sent++
 	p.state = waiting
 	left := p.launched.mono + p.lag
@@ -141,8 +141,14 @@ func (m *model) settled(p *modelProbe, o outcome) {
 	}
 }
 
-// advance lets the window's time be at.
-func (m *model) advance(at int64) { m.slice = max(m.slice, at/windowSlice) }
+// drained says that all has been read.
+func (m *model) drained() {
+	m.flight.window.drained(m.now.mono)
+	if m.flight.window.limit > 0 && m.now.mono-m.since >= windowSlice {
+		m.since = m.now.mono
+		m.slice++
+	}
+}
 
 // accept offers a message to both.
 func (m *model) accept(msg *Message, truth int64) {
@@ -316,7 +322,6 @@ func (m *model) expire() {
 func (m *model) noteDrops() {
 	fresh := m.drops - m.flight.drops
 	m.flight.noteDrops(m.drops, m.now.mono)
-	m.advance(m.now.mono)
 	if fresh > 0 {
 		m.uncharged += fresh
 		m.dropsAt = m.now.mono
@@ -405,8 +410,12 @@ func (m *model) check() {
 			m.Fatalf("probe %d is %d, the table has %+v", p.tag, p.state, s)
 		}
 		if m.slice-p.slice < windowSlices {
-			total += cost(p.size())
-			slices[p.slice%windowSlices] += cost(p.size())
+			cost := messageCost(p.size())
+			if f.wire {
+				cost += messageCost(0)
+			}
+			total += cost
+			slices[p.slice%windowSlices] += cost
 		}
 		if p.state == waiting {
 			wait++

@@ -74,7 +74,7 @@ func (c *conn) receiveOnce() error {
 		return fmt.Errorf("the transport says that it received %d messages of %d at most", n, len(c.in.messages))
 	}
 	c.in.Lock()
-	c.settle(c.in.messages[:n])
+	c.settle(c.in.messages[:n], false)
 	c.in.Unlock()
 	return err
 }
@@ -86,7 +86,7 @@ func (c *conn) poll(messages []Message, all bool, batches int, until int64) (som
 	for range batches {
 		c.makeBuffers(messages)
 		n, more, err := c.poller.tryReceive(messages, all)
-		newest, unstamped := c.settle(messages[:n])
+		newest, unstamped := c.settle(messages[:n], !more)
 		some = some || n > 0
 		switch {
 		case err == nil && until != 0 && newest > until:
@@ -139,12 +139,9 @@ func (c *conn) makeBuffers(messages []Message) {
 	}
 }
 
-// settle has the table look at messages. It returns when the last of them came, by the kernel's stamp, and whether
-// answers wait for the report of a departure.
-func (c *conn) settle(messages []Message) (newest int64, unstamped bool) {
-	if len(messages) == 0 && !c.wire {
-		return 0, false
-	}
+// settle has the table look at messages, and tells it if there are no more to be read. It returns when the last of
+// them came, by the kernel's stamp, and whether answers wait for the report of a departure.
+func (c *conn) settle(messages []Message, all bool) (newest int64, unstamped bool) {
 	read := c.now()
 	c.lastRead.Store(read.mono)
 	c.mu.Lock()
@@ -159,6 +156,9 @@ func (c *conn) settle(messages []Message) (newest int64, unstamped bool) {
 		}
 		c.flight.accept(m, at)
 		newest = max(newest, m.Time.UnixNano())
+	}
+	if all {
+		c.flight.window.drained(read.mono)
 	}
 	c.makeRoom()
 	return newest, len(c.flight.unstamped) > 0

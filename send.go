@@ -70,7 +70,7 @@ func (c *conn) tryLaunch(in *inbox, requests []request) (n int, room <-chan stru
 		defer c.mu.Unlock()
 		return 0, nil, c.closed
 	}
-	for n < len(requests) && !c.full() {
+	for n < len(requests) && !c.flight.full() {
 		c.flight.take(in, &requests[n])
 		n++
 	}
@@ -79,6 +79,7 @@ func (c *conn) tryLaunch(in *inbox, requests []request) (n int, room <-chan stru
 			c.room = make(chan struct{})
 		}
 		room = c.room
+		c.armNext()
 	}
 	c.mu.Unlock()
 	if n == 0 {
@@ -119,20 +120,6 @@ func (c *conn) expect(size int64) {
 	c.in.Lock()
 	c.largest.Store(max(size, c.largest.Load()))
 	c.in.Unlock()
-}
-
-// full reports whether no more can be sent for now. The caller holds c.mu.
-func (c *conn) full() bool {
-	if !c.flight.full() {
-		return false
-	}
-	// Time makes room in the window.
-	c.flight.window.advance(c.now().mono)
-	if !c.flight.full() {
-		return false
-	}
-	c.arm(c.flight.window.next())
-	return true
 }
 
 // crowded reports whether the table itself is full.

@@ -41,6 +41,9 @@ func (c *conn) armNext() {
 	if len(c.flight.deadlines) > 0 {
 		c.arm(c.flight.deadlines[0].at)
 	}
+	if c.room != nil || c.stalled { // time makes room
+		c.arm(c.flight.window.next())
+	}
 	if len(c.agenda) > 0 && !c.stalled {
 		c.arm(c.agenda[0].at)
 	}
@@ -91,6 +94,7 @@ func (c *conn) giveUp(now stamp) {
 	c.in.Unlock()
 	c.mu.Lock()
 	c.noteDrops(now.mono)
+	c.flight.window.drained(now.mono)
 	c.flight.expire(now.mono)
 	c.makeRoom()
 	if len(c.flight.unstamped) > 0 { // of the last moment: their reports are on the way

@@ -123,7 +123,7 @@ type wireStamper interface{ stampsDepartures() bool }
 
 // A queue is a Transport that keeps what comes until it is received, in a buffer that may overflow.
 type queue interface {
-	capacity() int // bytes, of which cost tells how many a message takes
+	capacity() int // bytes, of which messageCost tells how many a message takes
 	drops() uint64 // messages that there was no room for
 }
 

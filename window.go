@@ -6,25 +6,27 @@ import (
 )
 
 const (
-	// The receive buffer must hold what may come while the program gets round to nothing else: the answers to
-	// the probes of the last windowSlices times windowSlice.
+	// An answer comes soon, or most likely never. What waits to be read may be the answer to any probe, so time counts
+	// only as far as the receive buffer has been seen empty: it has room for the answers to the probes of windowSlices
+	// slices, each of which lasts until the buffer is empty, and windowSlice at least.
 	windowSlice  = int64(5 * time.Millisecond)
 	windowSlices = 4
 )
 
-// A window bounds the answers that may be on their way at a time by what the receive buffer holds. It counts the
-// unanswered probes of the last moments, by what their answers would take; older ones are most likely lost.
+// A window bounds the answers that may be on their way, or waiting to be read, by what the receive buffer holds. It
+// counts the unanswered probes of the last moments, by what their answers would take.
 type window struct {
 	limit  int // bytes of the kernel's accounting; 0: none
 	most   int // what limit goes back to
 	total  int
 	slices [windowSlices]int // bytes by time of departure
-	now    int64             // the index of the present slice, counted from the epoch
+	now    int64             // the index of the present slice
+	since  int64             // when the present slice began, on the monotonic clock
 }
 
-// cost is what the answer to a probe with so many bytes of payload takes of the receive buffer, at most: the
-// kernel accounts for 832 bytes where the message has 64, and rounds long ones up.
-func cost(size int) int { return 768 + 2*(size+headerLen) }
+// messageCost is what a message with so many bytes of payload takes of the receive buffer, at most: the kernel
+// accounts for 832 bytes where it has 64, and rounds long ones up.
+func messageCost(size int) int { return 768 + 2*(size+headerLen) }
 
 func (w *window) full() bool { return w.limit > 0 && w.total >= w.limit }
 
@@ -43,24 +45,24 @@ func (w *window) remove(slice int64, cost int) {
 	}
 }
 
-// advance lets the time be at, on the monotonic clock.
-func (w *window) advance(at int64) {
-	for slice := max(at/windowSlice, 0); w.now < slice; w.now++ {
-		if slice-w.now > windowSlices {
-			w.now = slice - windowSlices
-		}
-		oldest := &w.slices[(w.now+1)%windowSlices]
-		w.total -= *oldest
-		*oldest = 0
+// drained says that all has been read that had come at, on the monotonic clock.
+func (w *window) drained(at int64) {
+	if at < w.next() {
+		return
 	}
+	w.since = at
+	w.now++
+	oldest := &w.slices[w.now%windowSlices]
+	w.total -= *oldest
+	*oldest = 0
 }
 
-// next is when time next makes room.
+// next is when there is room again, if the buffer is empty by then.
 func (w *window) next() int64 {
 	if w.limit == 0 {
 		return math.MaxInt64
 	}
-	return (w.now + 1) * windowSlice
+	return w.since + windowSlice
 }
 
 // dropped narrows the window, for the buffer held less than was thought, or opens it again.
@@ -68,7 +70,7 @@ func (w *window) dropped(some bool) {
 	switch {
 	case w.limit == 0:
 	case some:
-		w.limit = max(w.limit/2, 4*cost(0))
+		w.limit = max(w.limit/2, 4*messageCost(0))
 	default:
 		w.limit = min(w.limit+w.most/16, w.most)
 	}

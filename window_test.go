@@ -7,7 +7,6 @@ import (
 
 func TestWindow(t *testing.T) {
 	w := window{limit: 1000, most: 1000}
-	const slice = windowSlice
 	first := w.add(600)
 	if w.full() {
 		t.Error("full with 600 of 1000")
@@ -20,42 +19,48 @@ func TestWindow(t *testing.T) {
 	if w.full() || w.total != 400 {
 		t.Errorf("after an answer: %d", w.total)
 	}
-	w.advance((windowSlices - 1) * slice)
-	if w.total != 400 {
-		t.Errorf("within the span: %d", w.total)
+	for i := range windowSlices {
+		if w.total != 400 {
+			t.Errorf("seen empty %d times: %d", i, w.total)
+		}
+		w.drained(w.next())
 	}
-	w.advance(windowSlices * slice)
 	if w.total != 0 {
-		t.Errorf("after the span: %d", w.total)
+		t.Errorf("seen empty often enough: %d", w.total)
 	}
 	w.remove(second, 400) // answered when it is counted no more
 	if w.total != 0 {
 		t.Errorf("taken out twice: %d", w.total)
 	}
+
+	// However much time passes, what nobody has read may be in the buffer.
 	w.add(1000)
-	w.advance(1000 * slice)
-	if w.total != 0 || w.next() != 1001*slice {
+	w.drained(1000 * windowSlice)
+	for range 10 {
+		w.drained(1000*windowSlice + windowSlice - 1)
+	}
+	if w.total != 1000 || w.next() != 1001*windowSlice {
 		t.Errorf("long after: %d, next %d", w.total, w.next())
 	}
-	w.advance(0) // the past changes nothing
-	if w.next() != 1001*slice {
+	w.drained(0) // the past changes nothing
+	if w.next() != 1001*windowSlice {
 		t.Errorf("next %d", w.next())
 	}
 	for range 10 {
 		w.dropped(true)
 	}
-	if w.limit != 4*cost(0) {
+	if w.limit != 4*messageCost(0) {
 		t.Errorf("limit %d after drops", w.limit)
 	}
 	for range 100 {
 		w.dropped(false)
 	}
-	if w.limit != w.most && w.limit != 4*cost(0) {
+	if w.limit != w.most && w.limit != 4*messageCost(0) {
 		t.Errorf("limit %d at last", w.limit)
 	}
 }
 
-// The total is what a list of the probes adds up to.
+// The total is what a list of the probes of the last slices adds up to.
 func TestWindowAgainstList(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	w := window{limit: 1 << 20}
@@ -64,12 +69,16 @@ func TestWindowAgainstList(t *testing.T) {
 		cost  int
 	}
 	var list []entry
-	now := int64(0)
+	now, began, slices := int64(0), int64(0), int64(0)
 	for range 20_000 {
 		switch r.IntN(3) {
 		case 0:
 			now += int64(r.IntN(int(2 * windowSlice)))
-			w.advance(now)
+			w.drained(now)
+			if now-began >= windowSlice {
+				began = now
+				slices++
+			}
 		case 1:
 			e := entry{cost: 1 + r.IntN(1000)}
 			e.slice = w.add(e.cost)
@@ -84,7 +93,7 @@ func TestWindowAgainstList(t *testing.T) {
 		}
 		want := 0
 		for _, e := range list {
-			if now/windowSlice-e.slice < windowSlices {
+			if slices-e.slice < windowSlices {
 				want += e.cost
 			}
 		}
