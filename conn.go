@@ -42,10 +42,12 @@ type conn struct {
 	mu      sync.Mutex // guards what follows, for a moment only
 	flight  flight
 	closed  error // why, once it is
+	untold  error // of closing the transport, until Close returns it
 	offset  int64 // of the wall clock from the monotonic one, as last seen
 	agenda  agenda
 	stalled bool          // what is due on the agenda waits for room
 	armed   int64         // when the timer fires, on the monotonic clock
+	grace   int64         // nothing is given up before, on the monotonic clock
 	room    chan struct{} // closed when the table is full no more; nil while nobody waits for that
 	timer   *time.Timer
 
@@ -109,19 +111,24 @@ func newConn(t Transport, epoch time.Time, limiter *limiter, log *slog.Logger) *
 	return c
 }
 
-// close ends what is in flight with net.ErrClosed, and returns when both goroutines have ended.
+// close ends what is in flight with net.ErrClosed, and returns when both goroutines have ended. The error is that of
+// closing the transport, which nobody has been told of yet.
 func (c *conn) close() error {
-	err := c.end(net.ErrClosed)
+	c.end(net.ErrClosed)
 	c.running.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	err := c.untold
+	c.untold = nil
 	return err
 }
 
 // end ends what is in flight with cause, and tells the goroutines to end.
-func (c *conn) end(cause error) error {
+func (c *conn) end(cause error) {
 	c.mu.Lock()
 	if c.closed != nil {
 		c.mu.Unlock()
-		return nil
+		return
 	}
 	c.noteDrops(c.now().mono)
 	c.closed = cause
@@ -130,7 +137,10 @@ func (c *conn) end(cause error) error {
 	c.makeRoom()
 	c.mu.Unlock()
 	close(c.done)
-	return c.transport.Close()
+	err := c.transport.Close()
+	c.mu.Lock()
+	c.untold = err
+	c.mu.Unlock()
 }
 
 // register lets in take part, unless the conn has been retired, and has ended. The inbox must be released.

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -734,6 +735,7 @@ type wire struct {
 	answer  func(request ping.Message) (ping.Message, bool)
 	answers chan ping.Message
 	closed  chan struct{}
+	close   sync.Once
 }
 
 func newWire(answer func(ping.Message) (ping.Message, bool)) *wire {
@@ -757,6 +759,11 @@ func (w *wire) Send(messages []ping.Message) (int, error) {
 
 func (w *wire) Receive(messages []ping.Message) (int, error) {
 	select {
+	case <-w.closed:
+		return 0, net.ErrClosed // even if an answer is there
+	default:
+	}
+	select {
 	case m := <-w.answers:
 		m.Data = messages[0].Data[:copy(messages[0].Data, m.Data)]
 		messages[0] = m
@@ -767,7 +774,7 @@ func (w *wire) Receive(messages []ping.Message) (int, error) {
 }
 
 func (w *wire) Close() error {
-	close(w.closed)
+	w.close.Do(func() { close(w.closed) })
 	return nil
 }
 

@@ -318,7 +318,7 @@ func WithLogger(l *slog.Logger) Option {
 }
 
 // WithTransport sets what carries the messages, of both families, instead of the kernel's sockets. The
-// Pinger closes it. Package pingtest has one for tests.
+// Pinger closes it; where New fails, it is left to the caller. Package pingtest has one for tests.
 func WithTransport(t Transport) Option {
 	return option(func(c *config) error {
 		if t == nil {

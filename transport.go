@@ -48,7 +48,7 @@ type Message struct {
 	// monotonic reading (see package time; within testing/synctest, none has one) is a stamp on the wall clock by who
 	// received the message first, such as the kernel: then it is ClockKernel, unless the stamp cannot be true.
 	// Without either, the time at which Receive returns stands in, with ClockUser. Whether a reply is in time is
-	// decided by the same instant.
+	// decided by the same instant; where the program was held up, what came in time has 10 ms more to be handed over.
 	Time time.Time
 
 	// Err, on a received message, is the ICMP error that quotes Data; nil: Data is an echo reply. From is a valid

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -45,6 +46,47 @@ func TestTransportStamps(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What came in time counts, though the timekeeper and the receiver both get round to it late: here the one is held up in
+// Send, and the reply is handed over 4 ms after that.
+func TestTransportLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const slow = "192.0.2.99"
+		f := newFake(func(_ int, m Message) []delayed {
+			if m.Addr.String() == slow {
+				return nil
+			}
+			reply := echoed(m)
+			reply.Time = time.Now().Add(300 * ms)
+			return []delayed{{1505 * ms, reply}}
+		})
+		refused := false
+		f.refuse = func(_ int, m Message) error {
+			switch {
+			case m.Addr.String() != slow:
+			case !refused:
+				refused = true
+				return ErrNoRoom
+			default: // tried again by the timekeeper
+				time.Sleep(1500 * ms)
+			}
+			return nil
+		}
+		p := newFakePinger(t, f)
+		var running sync.WaitGroup
+		running.Go(func() {
+			if r, err := p.Ping(t.Context(), target); err != nil || r.RTT != 300*ms {
+				t.Errorf("%+v, %v", r, err)
+			}
+		})
+		synctest.Wait()
+		start := time.Now()
+		if _, err := p.Ping(t.Context(), slow); !errors.Is(err, ErrTimeout) || time.Since(start) != 1001*ms+1500*ms {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		running.Wait()
+	})
 }
 
 // What a transport says that cannot be is not believed, and hangs nothing.
@@ -153,8 +195,11 @@ func TestTransportEnds(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		}
-		if err := p.Close(); err != nil || dying.closed.Load() != 1 {
+		if err := p.Close(); !errors.Is(err, errClosing) || dying.closed.Load() != 1 {
 			t.Errorf("closed %d times, %v", dying.closed.Load(), err)
+		}
+		if err := p.Close(); err != nil {
+			t.Errorf("closing again: %v", err)
 		}
 	})
 }
@@ -176,8 +221,11 @@ func (m *mortal) Receive(messages []Message) (int, error) {
 
 func (m *mortal) Close() error {
 	m.closed.Add(1)
-	return m.fake.Close()
+	m.fake.Close()
+	return errClosing
 }
+
+var errClosing = errors.New("the plug is stuck")
 
 // Each message to receive comes empty, with room for the longest.
 func TestTransportRoom(t *testing.T) {

@@ -8,7 +8,8 @@
 //	p, err := ping.New(ping.WithTransport(t))
 //
 // The stack's ICMP endpoints hand over echo replies only, so that a router's refusal shows as a timeout, and they
-// cannot forbid fragmentation.
+// cannot forbid fragmentation. What the stack itself drops, in a full queue of its link endpoint say, shows as a
+// timeout too, and not as ping.ErrLocalDrop.
 package netstack
 
 import (
@@ -17,6 +18,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"sync"
 	"time"
 
@@ -31,6 +33,7 @@ import (
 
 // transport is a ping.Transport over an endpoint for each IP version.
 type transport struct {
+	stack     *stack.Stack
 	endpoints [2]tcpip.Endpoint // IPv4, IPv6
 	queue     waiter.Queue
 	came      chan struct{} // holds a token when something has come
@@ -38,10 +41,14 @@ type transport struct {
 	close     sync.Once
 }
 
+// receiveBuffer is what each endpoint holds at most until it is read, in bytes: 1 KB for all that can be in flight. With
+// the stack's own default, some 200 KB, it overflows.
+const receiveBuffer = 64 << 20
+
 // Transport returns a ping.Transport over a stack that has IPv4 and IPv6, and ICMP for both, but not necessarily
 // addresses of both. It is for one Pinger, which closes it, but not the stack.
 func Transport(s *stack.Stack) (ping.Transport, error) {
-	t := &transport{done: make(chan struct{})}
+	t := &transport{stack: s, done: make(chan struct{})}
 	var entry waiter.Entry
 	entry, t.came = waiter.NewChannelEntry(waiter.ReadableEvents)
 	t.queue.EventRegister(&entry)
@@ -54,6 +61,7 @@ func Transport(s *stack.Stack) (ping.Transport, error) {
 			t.Close()
 			return nil, fmt.Errorf("netstack: ICMP endpoint: %v", err)
 		}
+		e.SocketOptions().SetReceiveBufferSize(receiveBuffer, true)
 		e.SocketOptions().SetReceiveTTL(true)
 		e.SocketOptions().SetReceiveHopLimit(true)
 		t.endpoints[i] = e
@@ -77,24 +85,41 @@ func (t *transport) Send(messages []ping.Message) (int, error) {
 		if m.DontFragment {
 			return i, fmt.Errorf("netstack: WithDontFragment: %w", errors.ErrUnsupported)
 		}
-		if err := e.SetSockOptInt(class, m.TrafficClass); err != nil {
-			return i, fmt.Errorf("netstack: WithTrafficClass(%d): %v", m.TrafficClass, err)
+		if e := e.SetSockOptInt(class, m.TrafficClass); e != nil {
+			return i, fmt.Errorf("netstack: WithTrafficClass(%d): %v", m.TrafficClass, e)
+		}
+		nic, err := t.nic(m.Addr.Zone())
+		if err != nil {
+			return i, err
 		}
 		m.Time = time.Now()
-		_, err := e.Write(bytes.NewReader(m.Data), tcpip.WriteOptions{
-			To: &tcpip.FullAddress{Addr: tcpip.AddrFromSlice(m.Addr.AsSlice())},
+		_, failed := e.Write(bytes.NewReader(m.Data), tcpip.WriteOptions{
+			To: &tcpip.FullAddress{NIC: nic, Addr: tcpip.AddrFromSlice(m.Addr.AsSlice())},
 			ControlMessages: tcpip.SendableControlMessages{
 				HasTTL: m.TTL != 0, TTL: uint8(m.TTL), HasHopLimit: m.TTL != 0, HopLimit: uint8(m.TTL),
 			},
 		})
-		if _, full := err.(*tcpip.ErrWouldBlock); full {
+		if _, full := failed.(*tcpip.ErrWouldBlock); full {
 			return i, ping.ErrNoRoom
 		}
-		if err != nil {
-			return i, fmt.Errorf("netstack: %v", err)
+		if failed != nil {
+			return i, fmt.Errorf("netstack: %v", failed)
 		}
 	}
 	return len(messages), nil
+}
+
+// nic is the interface that a zone names, by its name or its number; 0 for no zone.
+func (t *transport) nic(zone string) (tcpip.NICID, error) {
+	if zone == "" {
+		return 0, nil
+	}
+	for id, info := range t.stack.NICInfo() {
+		if info.Name == zone || strconv.Itoa(int(id)) == zone {
+			return id, nil
+		}
+	}
+	return 0, fmt.Errorf("netstack: the stack has no interface %q", zone)
 }
 
 // Receive implements ping.Transport.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -49,11 +50,11 @@ func newStack(device stack.LinkEndpoint, addrs ...string) (*stack.Stack, error) 
 // newPinger makes two hosts with a cable between them, and a Pinger on the one. end ends them all.
 func newPinger() (p *ping.Pinger, end func(), err error) {
 	one, other := pipe.New("", "", 1500)
-	here, err := newStack(one, "10.0.0.1", "2001:db8::1")
+	here, err := newStack(one, "10.0.0.1", "2001:db8::1", "fe80::1")
 	if err != nil {
 		return nil, nil, err
 	}
-	there, err := newStack(other, "10.0.0.2", "2001:db8::2")
+	there, err := newStack(other, "10.0.0.2", "2001:db8::2", "fe80::2")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -85,6 +86,46 @@ func Example() {
 	// Output:
 	// 10.0.0.2 64 64 <nil>
 	// 2001:db8::2 64 64 <nil>
+}
+
+// The zone of a link-local address is the stack's interface.
+func TestZone(t *testing.T) {
+	p, end, err := newPinger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end()
+	if r, err := p.Ping(t.Context(), "fe80::2%1"); err != nil || r.From.WithZone("") != netip.MustParseAddr("fe80::2") {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if _, err := p.Ping(t.Context(), "fe80::2%nosuch"); err == nil || !strings.Contains(err.Error(), `"nosuch"`) {
+		t.Error(err)
+	}
+}
+
+// Much in flight overflows nothing.
+func TestManyInFlight(t *testing.T) {
+	p, end, err := newPinger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end()
+	addrs := func(yield func(netip.Addr) bool) {
+		for range 20_000 {
+			if !yield(netip.MustParseAddr("10.0.0.2")) {
+				return
+			}
+		}
+	}
+	lost := 0
+	for _, r := range p.Sweep(t.Context(), addrs, ping.WithSize(1000), ping.WithTimeout(5*time.Second)) {
+		if r.Err != nil {
+			lost++
+		}
+	}
+	if lost > 0 {
+		t.Errorf("lost %d of 20,000", lost)
+	}
 }
 
 func TestTransport(t *testing.T) {

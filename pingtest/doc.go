@@ -25,6 +25,15 @@
 // then for certain, whatever is changed while it is on its way.
 //
 // Chance is drawn from a generator of each host's own, which [Network.Seed] sets: the same requests in the same order
-// get the same answers in every run. Answers that are due at the same instant come in the order of their requests. An
-// RTT that is just the timeout is a tie that either may win.
+// get the same answers in every run. Answers that are due at the same instant come in the order of their requests.
+//
+// What several goroutines do at one instant, they do in an order that differs from run to run, within testing/synctest
+// too. So a change that is to come at the instant of a request is put down beforehand with [Host.At], or made by
+// [Host.Set] after synctest.Wait. Two calls that ping one host at the same instants share its draws in no fixed order.
+// A Pinger spreads the probes of more than 8 Streams in the order in which they start (see ping.WithInterval): where
+// that matters, start them one by one, with synctest.Wait between. An RTT that is just the timeout is a tie that either
+// may win.
+//
+// Names are looked up in no time. [ping.Ping] and [ping.PingN] use the kernel's sockets always: a program that is to be
+// tested has a Pinger of its own.
 package pingtest

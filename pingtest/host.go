@@ -50,7 +50,8 @@ func (h *Host) Addr() netip.Addr { return h.addr }
 func (h *Host) String() string { return h.addr.String() }
 
 // Set changes the settings that are given, all at the same instant, and leaves the others. It returns h. Settings that
-// name addresses or hosts must be of the host's IP version, else it panics.
+// name addresses or hosts must be of the host's IP version, else it panics. Whether a request that is sent at the very
+// instant comes before or after is up to the scheduler: see the package's description, and At.
 func (h *Host) Set(settings ...Setting) *Host {
 	h.check(settings)
 	h.network.mu.Lock()
@@ -63,7 +64,8 @@ func (h *Host) Set(settings ...Setting) *Host {
 }
 
 // At sets the settings when the network is so old: after is from NewNetwork. What is past by then is set at once. Of
-// two changes for the same instant, the one that was written down first is made first. It returns h.
+// two changes for the same instant, the one that was written down first is made first. A request that is sent at that
+// instant meets the host as changed. It returns h.
 //
 //	h.At(10*time.Second, pingtest.Down()).At(20*time.Second, pingtest.Up())
 func (h *Host) At(after time.Duration, settings ...Setting) *Host {
@@ -141,12 +143,11 @@ func (h *Host) refuse() *ping.ICMPError {
 	if h.unreachable.IsValid() {
 		return h.icmpError(h.unreachable, unreachable)
 	}
-	e := *h.refusal
-	e.MPLS = slices.Clone(e.MPLS)
+	e := clone(h.refusal)
 	if !e.From.IsValid() {
 		e.From = h.addr
 	}
-	return &e
+	return e
 }
 
 // An errorKind is the type and code of an ICMP error, by IP version.

@@ -162,12 +162,7 @@ func (j *journey) send(delay time.Duration, from netip.Addr, e *ping.ICMPError) 
 		m.Data[0] = echoReply(j.target.addr)
 	}
 	if j.record != nil {
-		if e != nil { // which becomes the Pinger's
-			own := *e
-			own.MPLS = slices.Clone(e.MPLS)
-			e = &own
-		}
-		j.record.Answers = append(j.record.Answers, Answer{m.Time, from, e})
+		j.record.Answers = append(j.record.Answers, Answer{m.Time, from, clone(e)}) // e becomes the Pinger's
 	}
 	return m
 }

@@ -138,11 +138,25 @@ func (l *log) list(keep func(*Record) bool) (list []Record) {
 	for i := range l.records {
 		r := &l.records[(l.next+i)%len(l.records)]
 		if keep(r) {
-			list = append(list, *r)
-			list[len(list)-1].Answers = slices.Clone(r.Answers)
+			own := *r
+			own.Answers = slices.Clone(r.Answers)
+			for i := range own.Answers {
+				own.Answers[i].Err = clone(own.Answers[i].Err)
+			}
+			list = append(list, own)
 		}
 	}
 	return list
+}
+
+// clone copies an error, if there is one, with its labels.
+func clone(e *ping.ICMPError) *ping.ICMPError {
+	if e == nil {
+		return nil
+	}
+	own := *e
+	own.MPLS = slices.Clone(e.MPLS)
+	return &own
 }
 
 // KeepRecords sets how many records are kept: the latest 1,000 by default, 0 for none. It drops those that there are,

@@ -157,7 +157,8 @@ func Unreachable(from string) Setting {
 }
 
 // Refuse has requests to the host, and to the hosts behind it, refused with an ICMP error. A From that is not valid is
-// the host's own address. Type and Code are not looked at: they may be those of advice, too, such as a redirect.
+// the host's own address. Type and Code are not looked at: they may be those of advice, too, such as a redirect. Here
+// and with [Unreachable], whoever From is, RTT, loss and TTL are those of the host that has the setting.
 func Refuse(e ping.ICMPError) Setting {
 	e.MPLS = slices.Clone(e.MPLS)
 	return func(s *settings) { s.refusal, s.unreachable = &e, netip.Addr{} }
@@ -186,7 +187,8 @@ func MPLS(labels ...ping.MPLSLabel) Setting {
 }
 
 // SendError has requests to the host fail to be sent, with err, as if the host that pings had no route, say, or had no
-// room if err is ping.ErrNoRoom. nil, the default, ends that.
+// room if err is ping.ErrNoRoom: then the Pinger tries again every millisecond, and each try counts and is recorded as
+// a request. nil, the default, ends that.
 func SendError(err error) Setting { return func(s *settings) { s.sendError = err } }
 
 func checkShare(name string, share float64) {
