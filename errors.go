@@ -76,6 +76,7 @@ const (
 	icmpParameter    = 12
 
 	codeFragmentationNeeded = 4
+	codeReassembly          = 1 // of time exceeded, for ICMPv6 too
 )
 
 // The types of ICMPv6, https://www.iana.org/assignments/icmpv6-parameters.
@@ -118,6 +119,8 @@ var unreachable6 = [...]string{
 	7: "error in source routing header",
 }
 
+const reassembly = "fragment reassembly time exceeded"
+
 // Reason is what the type and code mean, such as "destination host unreachable".
 func (e *ICMPError) Reason() string {
 	if e.From.Is6() {
@@ -127,6 +130,9 @@ func (e *ICMPError) Reason() string {
 		case icmp6PacketTooBig:
 			return "packet too big"
 		case icmp6TimeExceeded:
+			if e.Code == codeReassembly {
+				return reassembly
+			}
 			return "hop limit exceeded"
 		case icmp6Parameter:
 			return fmt.Sprintf("parameter problem (code %d)", e.Code)
@@ -137,6 +143,9 @@ func (e *ICMPError) Reason() string {
 	case icmpUnreachable:
 		return unreachableReason(unreachable4[:], e.Code)
 	case icmpTimeExceeded:
+		if e.Code == codeReassembly {
+			return reassembly
+		}
 		return "time to live exceeded"
 	case icmpParameter:
 		return fmt.Sprintf("parameter problem (code %d)", e.Code)
@@ -163,10 +172,18 @@ func (e *ICMPError) advice() bool {
 
 // tooBig reports whether the error carries an MTU.
 func (e *ICMPError) tooBig() bool {
+	return e.is(icmpUnreachable, icmp6PacketTooBig) && (e.From.Is6() || e.Code == codeFragmentationNeeded)
+}
+
+// onTheWay reports whether the error is that of a router which the probe's TTL took it to: time exceeded in transit.
+func (e *ICMPError) onTheWay() bool { return e.is(icmpTimeExceeded, icmp6TimeExceeded) && e.Code == 0 }
+
+// is reports whether the error has the type for its IP version.
+func (e *ICMPError) is(type4, type6 int) bool {
 	if e.From.Is6() {
-		return e.Type == icmp6PacketTooBig
+		return e.Type == type6
 	}
-	return e.Type == icmpUnreachable && e.Code == codeFragmentationNeeded
+	return e.Type == type4
 }
 
 // A probeError is an error that ended the call for one target; its text names the target.

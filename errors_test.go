@@ -27,6 +27,7 @@ func TestReason(t *testing.T) {
 		{four, 4, 0, "source quench"},
 		{four, 5, 1, "redirect"},
 		{four, 11, 0, "time to live exceeded"},
+		{four, 11, 1, "fragment reassembly time exceeded"},
 		{four, 12, 1, "parameter problem (code 1)"},
 		{four, 13, 7, "ICMP error type 13 code 7"},
 		{netip.Addr{}, 3, 1, "destination host unreachable"},
@@ -35,7 +36,8 @@ func TestReason(t *testing.T) {
 		{six, 1, 8, "destination unreachable (code 8)"},
 		{six, 1, -1, "destination unreachable (code -1)"},
 		{six, 2, 0, "packet too big"},
-		{six, 3, 1, "hop limit exceeded"},
+		{six, 3, 0, "hop limit exceeded"},
+		{six, 3, 1, "fragment reassembly time exceeded"},
 		{six, 4, 2, "parameter problem (code 2)"},
 		{six, 100, 3, "ICMPv6 error type 100 code 3"},
 	} {

@@ -109,6 +109,19 @@ func (e *exchange) send(ctx context.Context) error {
 	return nil
 }
 
+// await waits for an outcome, for what is due, or for the end of ctx. The end of the conn is an error.
+func (e *exchange) await(ctx context.Context, due <-chan time.Time) error {
+	e.conn.listen()
+	select {
+	case <-e.in.wake:
+	case <-due:
+	case <-ctx.Done():
+	case <-e.conn.done:
+		return e.conn.cause()
+	}
+	return nil
+}
+
 // run sends n echo requests (0: without end), an interval apart, and hands each to yield as it is settled, until
 // yield returns false.
 func (e *exchange) run(ctx context.Context, n int, yield func(Reply) bool) error {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // A Hop is what a [Pinger.Trace] met at one distance.
@@ -54,7 +53,7 @@ func (h Hop) String() string {
 			b = append(b, "  "+r.From.String()...)
 			b = append(b, refused.labels()...)
 		}
-		b = fmt.Appendf(b, "  %.3f ms", float64(r.RTT)/float64(time.Millisecond))
+		b = fmt.Appendf(b, "  %.3f ms", milliseconds(r.RTT))
 		b = append(b, refused.mark()...)
 	}
 	return string(b)
@@ -77,7 +76,8 @@ func (e *ICMPError) labels() string {
 }
 
 var marks4 = map[int]string{
-	0: " !N", 1: " !H", 2: " !P", 5: " !S", 6: " !N", 7: " !H", 9: " !X", 10: " !X", 13: " !X", 14: " !V", 15: " !C",
+	0: " !N", 1: " !H", 2: " !P", 5: " !S", 6: " !N", 7: " !H", 8: " !N", 9: " !X", 10: " !X", 11: " !N", 12: " !H", 13: " !X",
+	14: " !V", 15: " !C",
 }
 
 var marks6 = map[int]string{0: " !N", 1: " !X", 2: " !S", 3: " !H"}
@@ -93,23 +93,15 @@ func (e *ICMPError) mark() string {
 		}
 		return " !F-" + strconv.Itoa(e.MTU)
 	}
-	unreachable, marks := icmpUnreachable, marks4
-	if e.From.Is6() {
-		unreachable, marks = icmp6Unreachable, marks6
-	}
-	if e.Type != unreachable {
+	if !e.is(icmpUnreachable, icmp6Unreachable) {
 		return fmt.Sprintf(" !<%d-%d>", e.Type, e.Code)
+	}
+	marks := marks4
+	if e.From.Is6() {
+		marks = marks6
 	}
 	if m := marks[e.Code]; m != "" {
 		return m
 	}
 	return fmt.Sprintf(" !<%d>", e.Code)
-}
-
-// onTheWay reports whether the error is that of a router which the probe's TTL took it to: time exceeded in transit.
-func (e *ICMPError) onTheWay() bool {
-	if e.From.Is6() {
-		return e.Type == icmp6TimeExceeded && e.Code == 0
-	}
-	return e.Type == icmpTimeExceeded && e.Code == 0
 }

@@ -165,13 +165,8 @@ func (m *mtuRun) run(ctx context.Context, sizes []int) error {
 			m.timer.Reset(wait)
 			due = m.timer.C
 		}
-		m.conn.listen()
-		select {
-		case <-m.in.wake:
-		case <-due:
-		case <-m.conn.done:
-			return m.conn.cause()
-		case <-ctx.Done():
+		if err := m.await(ctx, due); err != nil {
+			return err
 		}
 	}
 }

@@ -34,7 +34,10 @@ func (p *Pinger) resolve(ctx context.Context, host, network string) (netip.Addr,
 		return netip.Addr{}, errors.New("empty host name: want a name or an address")
 	}
 	if addr, err := netip.ParseAddr(host); err == nil {
-		return addr, p.checkFor(addr, network)
+		if err := p.checkFor(addr, network); err != nil {
+			return netip.Addr{}, err
+		}
+		return addr, p.lines[family(addr.Is6())].Load().err
 	}
 	addrs, err := p.config.resolver.LookupNetIP(ctx, network, host)
 	if err != nil {

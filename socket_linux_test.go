@@ -714,6 +714,38 @@ func TestMixedBatch(t *testing.T) {
 	wg.Wait()
 }
 
+// Resolve refuses an address that the Pinger has no socket for, with the words of Ping.
+func TestResolveWithoutSocket(t *testing.T) {
+	p := newPinger(t, WithSource(netip.MustParseAddr("127.0.0.1")))
+	_, want := p.Ping(t.Context(), "::1")
+	addr, err := p.Resolve(t.Context(), "::1")
+	if err == nil || want == nil || err.Error() != want.Error() || addr.IsValid() {
+		t.Errorf("%v, %v, want the error %v", addr, err, want)
+	}
+	if addr, err := p.Resolve(t.Context(), "127.0.0.2"); err != nil || addr != netip.MustParseAddr("127.0.0.2") {
+		t.Errorf("%v, %v", addr, err)
+	}
+}
+
+// The error says what the range of groups has to do with it.
+func TestInTheWay(t *testing.T) {
+	for _, c := range []struct {
+		value  string
+		groups []int
+		want   string
+	}{
+		{"1\t0\n", []int{0}, `is "1 0", which has none of this process's groups [0]: as root, run sysctl -w`},
+		{"100\t200\n", []int{99, 201}, `is "100 200", which has none of this process's groups [99 201]: as root`},
+		{"0\t2147483647\n", []int{0, 1000}, `is "0 2147483647", which lets this process's groups [0 1000] have them: something else`},
+		{"100\t200\n", []int{7, 200}, `lets this process's groups [7 200] have them`},
+		{"", []int{0}, "cannot be read, may have none of this process's groups [0]: as root"},
+	} {
+		if got := inTheWay(c.value, c.groups); !strings.Contains(got, c.want) {
+			t.Errorf("%q, %v: %q, want %q in it", c.value, c.groups, got, c.want)
+		}
+	}
+}
+
 func TestGroupsInError(t *testing.T) {
 	groups, err := os.Getgroups()
 	if err != nil {

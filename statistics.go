@@ -110,17 +110,17 @@ type Statistics struct {
 	// jitter of RFC 3550 section 6.4.1 (gain 1/16), with the RTT for the transit time. A lost probe is passed over.
 	Jitter time.Duration `json:"jitter_ns"`
 
-	mean, m2   float64 // Welford's running mean and sum of squared deviations, ns
-	jitter     float64
-	last       time.Duration // the RTT before
-	latest     int           // the largest Seq received, plus one
-	latestTime time.Time     // and when
+	mean, m2 float64 // Welford's running mean and sum of squared deviations, ns
+	jitter   float64
+	last     time.Duration // the RTT before
+	latest   Reply         // that to the probe that left last of those answered
 }
 
-// Add counts one settled probe, such as a Stream yields, in constant memory: r itself is not kept, so that
+// Add counts one settled probe, such as a Stream yields, in constant memory: the replies are not kept, so that
 // Median stays 0 and Percentile looks at Replies only. A Reply cannot tell of Late, Duplicates, Corrupted and Stray:
 // they stay 0, but Counters has them for the whole Pinger. A probe that was not settled, because ctx or the Pinger
-// ended, is not counted.
+// ended, is not counted. The probes may be those of several calls, if they have one target and come as they were
+// settled; else Reordered and Jitter mean nothing.
 func (s *Statistics) Add(r Reply) {
 	var icmpError *ICMPError
 	switch {
@@ -145,11 +145,12 @@ func (s *Statistics) Add(r Reply) {
 }
 
 func (s *Statistics) addRTT(r Reply) {
-	if r.Seq < s.latest && !r.Received.Before(s.latestTime) {
+	// Seq begins anew with each call.
+	later := cmp.Or(r.Sent.Compare(s.latest.Sent), cmp.Compare(r.Seq, s.latest.Seq)) >= 0
+	if later {
+		s.latest = r
+	} else if !r.Received.Before(s.latest.Received) {
 		s.Reordered++
-	}
-	if r.Seq >= s.latest {
-		s.latest, s.latestTime = r.Seq+1, r.Received
 	}
 	n := float64(s.Received)
 	if s.Received == 1 {

@@ -112,7 +112,15 @@ func TestCounts(t *testing.T) {
 // RFC 4737: a reply is reordered if one to a later probe came before it.
 func TestReordered(t *testing.T) {
 	at := func(seq, when int) Reply {
-		return Reply{Seq: seq, RTT: 1, Received: time.Unix(int64(when), 0)}
+		return Reply{Seq: seq, RTT: 1, Sent: time.Unix(int64(seq), 0), Received: time.Unix(int64(when), 0)}
+	}
+	later := func(r Reply) Reply { // of a call that began a minute later
+		r.Sent, r.Received = r.Sent.Add(time.Minute), r.Received.Add(time.Minute)
+		return r
+	}
+	batch := func(r Reply) Reply { // of probes that left at one time
+		r.Sent = time.Unix(0, 0)
+		return r
 	}
 	for _, c := range []struct {
 		name    string
@@ -124,6 +132,9 @@ func TestReordered(t *testing.T) {
 		{"one late of all", []Reply{at(1, 1), at(2, 2), at(3, 3), at(0, 4)}, 1},
 		{"backwards", []Reply{at(2, 1), at(1, 2), at(0, 3)}, 2},
 		{"read in another order than they came", []Reply{at(1, 2), at(0, 1)}, 0},
+		{"several calls", []Reply{at(0, 1), at(1, 2), later(at(0, 1)), later(at(2, 2)), later(at(1, 3))}, 1},
+		{"pings", []Reply{at(0, 1), later(at(0, 1)), later(later(at(0, 1)))}, 0},
+		{"sent at one time", []Reply{batch(at(0, 1)), batch(at(2, 2)), batch(at(1, 3))}, 1},
 	} {
 		if got := sum(c.replies).Reordered; got != c.want {
 			t.Errorf("%s: %d reordered, want %d", c.name, got, c.want)

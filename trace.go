@@ -125,13 +125,8 @@ func (e *exchange) trace(ctx context.Context, yield func(Hop) bool) error {
 			timer.Reset(wait)
 			due = timer.C
 		}
-		e.conn.listen()
-		select {
-		case <-e.in.wake:
-		case <-due:
-		case <-e.conn.done:
-			return e.conn.cause()
-		case <-ctx.Done():
+		if err := e.await(ctx, due); err != nil {
+			return err
 		}
 	}
 }

@@ -16,7 +16,6 @@ import (
 // config is what the arguments ask for.
 type config struct {
 	hosts       []string
-	network     string
 	size        int
 	quiet, json bool
 	trace, mtu  bool // instead of pinging
@@ -35,7 +34,7 @@ const (
 
 // parse reads the arguments. On -h it writes the usage to w, and returns flag.ErrHelp.
 func parse(args []string, w io.Writer) (*config, error) {
-	c := &config{network: "ip", size: 56, maxHops: 30}
+	c := &config{size: 56, maxHops: 30}
 	add := func(o ping.Option) { c.options = append(c.options, o) }
 	var only4, only6 bool
 	f := flag.NewFlagSet("dping", flag.ContinueOnError)
@@ -77,9 +76,9 @@ func parse(args []string, w io.Writer) (*config, error) {
 	case only4 && only6:
 		return nil, errors.New("-4 and -6 exclude each other: want one of them, or neither")
 	case only4:
-		c.network = "ip4"
+		add(ping.WithNetwork("ip4"))
 	case only6:
-		c.network = "ip6"
+		add(ping.WithNetwork("ip6"))
 	}
 	if err := c.check(f); err != nil {
 		return nil, err

@@ -95,24 +95,24 @@ func TestParse(t *testing.T) {
 		want config // but for the options, whose number is told
 		n    int
 	}{
-		{"a", config{network: "ip", size: 56}, 0},
-		{"-4 a", config{network: "ip4", size: 56}, 0},
-		{"-6 -q a", config{network: "ip6", size: 56, quiet: true}, 0},
-		{"-c 1 -i 0 -W 1 -s 0 -t 1 -json a", config{network: "ip", json: true}, 5},
-		{"-s 65527 -c=2147483647 -t=255 a", config{network: "ip", size: 65527}, 3},
-		{"-4=false -- a", config{network: "ip", size: 56}, 0},
-		{"-trace=false -mtu=false a", config{network: "ip", size: 56}, 0},
-		{"-trace a", config{network: "ip", size: 56, trace: true}, 0},
+		{"a", config{size: 56}, 0},
+		{"-4 a", config{size: 56}, 1},
+		{"-6 -q a", config{size: 56, quiet: true}, 1},
+		{"-c 1 -i 0 -W 1 -s 0 -t 1 -json a", config{json: true}, 5},
+		{"-s 65527 -c=2147483647 -t=255 a", config{size: 65527}, 3},
+		{"-4=false -- a", config{size: 56}, 0},
+		{"-trace=false -mtu=false a", config{size: 56}, 0},
+		{"-trace a", config{size: 56, trace: true}, 0},
 		{"-trace -n -m 9 -c 5 -i 2 -W 3 -s 8 -6 -json a",
-			config{network: "ip6", size: 8, trace: true, numeric: true, maxHops: 9, count: 5, json: true}, 5},
-		{"-mtu -c 5 -W 3 -t 9 -4 -json a", config{network: "ip4", size: 56, mtu: true, count: 5, json: true}, 3},
+			config{size: 8, trace: true, numeric: true, maxHops: 9, count: 5, json: true}, 6},
+		{"-mtu -c 5 -W 3 -t 9 -4 -json a", config{size: 56, mtu: true, count: 5, json: true}, 4},
 	} {
 		c, err := parse(strings.Fields(test.args), io.Discard)
 		if err != nil {
 			t.Errorf("%s: %v", test.args, err)
 			continue
 		}
-		if c.network != test.want.network || c.size != test.want.size || c.quiet != test.want.quiet ||
+		if c.size != test.want.size || c.quiet != test.want.quiet ||
 			c.json != test.want.json || c.trace != test.want.trace || c.mtu != test.want.mtu ||
 			c.numeric != test.want.numeric || test.want.trace && c.count != test.want.count ||
 			test.want.maxHops != 0 && c.maxHops != test.want.maxHops || len(c.options) != test.n || len(c.hosts) != 1 || c.hosts[0] != "a" {

@@ -6,7 +6,7 @@
 //	dping -mtu [-c n] [-W timeout] [-t ttl] [-4|-6] [-json] host...
 //
 // There is a line for each probe, once it is answered, refused or given up; with several hosts it begins with the
-// host's name. A probe that could not be sent is told of on stderr. The statistics of each host follow at the end:
+// host's name. A probe that could not be sent is told of on stderr (with -q, the first one of each host). The statistics of each host follow at the end:
 // after n probes, or on the first SIGINT or SIGTERM (a second one ends the program at once). SIGQUIT shows them
 // meanwhile.
 //
@@ -24,8 +24,9 @@
 // With -mtu it finds the largest packet, in bytes with the headers, that reaches a host unfragmented. With -json that
 // is {"host":..., "target":..., "mtu":...}.
 //
-// The exit status is 0 if each host answered at least once, 1 if one did not, and 2 for any other error, such as a
-// bad argument, a name that is not known, or a system that permits no ICMP sockets.
+// The exit status is 0 if each host answered at least once (with -mtu, if the path MTU of each was found), 1 if one did
+// not, and 2 for any other error, such as a bad argument, a name that is not known, a network that cannot be reached,
+// or a system that permits no ICMP sockets.
 package main
 
 import (
@@ -123,7 +124,7 @@ type target struct {
 
 // ping pings the target until an error, such as ctx's, or the count asked for ends it.
 func (t *target) ping(ctx context.Context, p *ping.Pinger, out *output) error {
-	addr, err := p.Resolve(ctx, t.host, ping.WithNetwork(out.config.network))
+	addr, err := p.Resolve(ctx, t.host)
 	if err != nil {
 		return err
 	}

@@ -135,6 +135,7 @@ func TestRun(t *testing.T) {
 		},
 		{"refused address", "-c 1 224.0.0.1", 2, ``, `dping: 224\.0\.0\.1: .*multicast.*\n`},
 		{"other family", "-4 ::1", 2, ``, `dping: .*::1.*\n`},
+		{"other family than -6", "-6 127.0.0.1", 2, ``, `dping: .*127\.0\.0\.1.*\n`},
 		{"size for IPv6 only", "-q -json -s 65508 127.0.0.1", 2, ``, `dping: 127\.0\.0\.1: .*65508.*65507\n`},
 		{
 			"unknown name", "-c 1 -i 0 127.0.0.1 nosuch.invalid", 2,

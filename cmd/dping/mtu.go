@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/icmpsock/ping"
@@ -24,7 +25,7 @@ func (o *output) mtuAll(ctx context.Context, p *ping.Pinger) int {
 	status := make([]int, len(o.config.hosts))
 	for i, host := range o.config.hosts {
 		running.Go(func() {
-			addr, err := p.Resolve(ctx, host, ping.WithNetwork(o.config.network))
+			addr, err := p.Resolve(ctx, host)
 			mtu := 0
 			if err == nil {
 				mtu, err = p.PathMTU(ctx, addr.String())
@@ -36,11 +37,7 @@ func (o *output) mtuAll(ctx context.Context, p *ping.Pinger) int {
 	if o.failed {
 		return 2
 	}
-	worst := 0
-	for _, s := range status {
-		worst = max(worst, s)
-	}
-	return worst
+	return slices.Max(status)
 }
 
 // showMTU shows what was found for one host, and returns what that means for the exit status.
@@ -60,7 +57,7 @@ func (o *output) showMTU(r mtuRecord, err error) int {
 		text += " or more (interrupted)"
 	case errors.As(err, &refused):
 		r.Error = refused.Error()
-		text = fmt.Sprintf("From %v: %s", refused.From, refused.Reason())
+		text = fmt.Sprintf("%s: From %v: %s", r.Host, refused.From, refused.Reason())
 	case errors.Is(err, ping.ErrTimeout):
 		r.Error = ping.ErrTimeout.Error()
 		text = "no answer from " + r.Host

@@ -27,7 +27,7 @@ func TestShowMTU(t *testing.T) {
 			`{"host":"host","target":"192.0.2.1","error":"no reply in time"}` + "\n",
 		},
 		{
-			"refused", 0, fmt.Errorf("ping 192.0.2.1: %w", refused), 1, "From 10.0.1.254: destination host unreachable\n", "",
+			"refused", 0, fmt.Errorf("ping 192.0.2.1: %w", refused), 1, "host: From 10.0.1.254: destination host unreachable\n", "",
 			`{"host":"host","target":"192.0.2.1","error":"destination host unreachable, from 10.0.1.254"}` + "\n",
 		},
 		{

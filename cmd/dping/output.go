@@ -48,11 +48,12 @@ func (o *output) settle(t *target, r ping.Reply) {
 	defer o.mu.Unlock()
 	t.statistics.Add(r)
 	switch {
-	case o.config.quiet:
-	case o.config.json:
+	case o.config.json && !o.config.quiet:
 		o.encode(record{Host: t.host, Reply: &r})
+	case r.Sent.IsZero() && o.config.quiet && t.statistics.SendErrors > 1: // once is enough
 	case r.Sent.IsZero():
 		complain(o.stderr, fmt.Errorf("%s: icmp_seq=%d not sent: %w", t.host, r.Seq+1, r.Err))
+	case o.config.quiet:
 	case len(o.config.hosts) > 1:
 		o.print(t.host + ": " + describe(t.host, r))
 	default:
@@ -77,9 +78,11 @@ func describe(host string, r ping.Reply) string {
 	if r.TTL > 0 {
 		ttl = fmt.Sprintf(" ttl=%d", r.TTL)
 	}
-	ms := float64(r.RTT) / float64(time.Millisecond)
-	return fmt.Sprintf("%d bytes from %v: icmp_seq=%d%s time=%.3f ms", r.Size, r.From, seq, ttl, ms)
+	return fmt.Sprintf("%d bytes from %v: icmp_seq=%d%s time=%.3f ms", r.Size, r.From, seq, ttl, ms(r.RTT))
 }
+
+// ms is d in milliseconds.
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // summarize shows the statistics so far of each target that has any.
 func (o *output) summarize(targets []*target) {
@@ -101,12 +104,17 @@ func (o *output) status(targets []*target) int {
 	if o.failed {
 		return 2
 	}
+	status := 0
 	for _, t := range targets {
-		if t.statistics.Received == 0 {
-			return 1
+		switch s := &t.statistics; {
+		case s.Received > 0:
+		case s.Sent == 0 && s.SendErrors > 0:
+			return 2
+		default:
+			status = 1
 		}
 	}
-	return 0
+	return status
 }
 
 // fail tells what ended a target's probes. If it had none, it has no statistics either.

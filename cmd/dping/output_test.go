@@ -67,7 +67,25 @@ func TestSettle(t *testing.T) {
 	}
 }
 
+// With -q, why a host's probes cannot be sent is told once.
+func TestSettleQuiet(t *testing.T) {
+	for _, asJSON := range []bool{false, true} {
+		var stdout, stderr strings.Builder
+		out := &output{config: &config{hosts: make([]string, 1), quiet: true, json: asJSON}, stdout: &stdout, stderr: &stderr}
+		dead := &target{host: "host"}
+		for seq := range 3 {
+			out.settle(dead, ping.Reply{Seq: seq, Err: errors.New("network is unreachable")})
+			out.settle(dead, ping.Reply{Seq: seq, Sent: time.Unix(1, 0), Err: ping.ErrTimeout})
+		}
+		want := "dping: host: icmp_seq=1 not sent: network is unreachable\n"
+		if stdout.String() != "" || stderr.String() != want {
+			t.Errorf("json: %v: stdout %q, stderr %q, want %q alone", asJSON, &stdout, &stderr, want)
+		}
+	}
+}
+
 func TestStatus(t *testing.T) {
+	unsent := &target{statistics: ping.Statistics{SendErrors: 2}}
 	up := &target{statistics: ping.Statistics{Sent: 3, Received: 1, Lost: 2}}
 	down := &target{statistics: ping.Statistics{Sent: 1, Lost: 1}}
 	for _, test := range []struct {
@@ -78,6 +96,7 @@ func TestStatus(t *testing.T) {
 	}{
 		{"each answered once", false, []*target{up, up}, 0},
 		{"one did not", false, []*target{up, down}, 1},
+		{"none could be sent to one, and one did not answer", false, []*target{down, unsent, up}, 2},
 		{"an error", true, []*target{up, up}, 2},
 		{"an error and one that did not", true, []*target{down, up}, 2},
 	} {

@@ -31,8 +31,11 @@ func (h *hopReport) settle(r ping.Reply) {
 	h.Reached = h.Reached || r.Err == nil
 	var refused *ping.ICMPError
 	if errors.As(r.Err, &refused) {
-		const exceeded4, exceeded6 = 11, 3
-		if want := map[bool]int{false: exceeded4, true: exceeded6}[refused.From.Is6()]; refused.Type != want {
+		exceeded := 11
+		if refused.From.Is6() {
+			exceeded = 3
+		}
+		if refused.Type != exceeded || refused.Code != 0 { // code 1 is the target's, of fragments
 			h.Refusal = refused.Reason()
 		}
 		r.Err = nil
@@ -148,7 +151,6 @@ func table(title string, hops []hopReport) string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-*s    loss  sent     last     mean     best    worst    stdev", width+4, title)
-	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 	for i := range hops {
 		h, s := &hops[i], &hops[i].Statistics
 		who := h.who()

@@ -25,7 +25,7 @@ func (o *output) traceAll(ctx context.Context, p *ping.Pinger, n *names, quit <-
 		reached, err := false, ctx.Err()
 		var addr netip.Addr
 		if err == nil {
-			addr, err = p.Resolve(ctx, host, ping.WithNetwork(o.config.network))
+			addr, err = p.Resolve(ctx, host)
 		}
 		switch {
 		case err != nil:

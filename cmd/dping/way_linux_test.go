@@ -93,7 +93,7 @@ func TestWay(t *testing.T) {
 		},
 		{"MTU", "-mtu 10.66.2.2", 0, `path MTU to 10\.66\.2\.2 \(10\.66\.2\.2\): 1400 bytes\n`, ``},
 		{"MTU for IPv6", "-mtu -6 2001:db8:662::2", 0, `path MTU to 2001:db8:662::2 \(2001:db8:662::2\): 1400 bytes\n`, ``},
-		{"MTU with a TTL", "-mtu -t 1 10.66.2.2", 1, `From 10\.66\.0\.2: time to live exceeded\n`, ``},
+		{"MTU with a TTL", "-mtu -t 1 10.66.2.2", 1, `10\.66\.2\.2: From 10\.66\.0\.2: time to live exceeded\n`, ``},
 		{"MTU, no answer", "-mtu -W 1ns -c 1 127.0.0.1", 1, `no answer from 127\.0\.0\.1\n`, ``},
 		{
 			"MTU of several", "-mtu -json 10.66.2.2 nosuch.invalid", 2,
