@@ -47,7 +47,7 @@ type conn struct {
 	agenda  agenda
 	stalled bool          // what is due on the agenda waits for room
 	armed   int64         // when the timer fires, on the monotonic clock
-	grace   int64         // nothing is given up before, on the monotonic clock
+	grace   int64         // until when what was overdue was not given up, on the monotonic clock
 	room    chan struct{} // closed when the table is full no more; nil while nobody waits for that
 	timer   *time.Timer
 

@@ -1,7 +1,6 @@
 package ping
 
 import (
-	"net"
 	"net/netip"
 	"time"
 )
@@ -9,6 +8,7 @@ import (
 // A lane sends and receives over a socket of each family of its own.
 type lane struct {
 	sweep     *sweep
+	number    int
 	conns     [2]*conn
 	errs      [2]error
 	templates [2][]byte
@@ -36,7 +36,7 @@ type pending struct {
 }
 
 func newLane(s *sweep, number int) *lane {
-	l := &lane{sweep: s, report: s.replies.Get().(*[chunkSize]swept)[:0]}
+	l := &lane{sweep: s, number: number, report: s.replies.Get().(*[chunkSize]swept)[:0]}
 	wake := make(chan struct{}, 1)
 	for i := range l.conns {
 		if l.conns[i], l.errs[i] = s.pinger.conn(i == 1, s.config.dontFragment, number); l.errs[i] != nil {
@@ -54,16 +54,15 @@ func newLane(s *sweep, number int) *lane {
 
 // run sends to the addresses that it is given, until there are no more and all is settled.
 func (l *lane) run() {
-	for i, c := range l.conns {
-		if l.in[i] != nil && c.register(l.in[i]) {
-			defer c.release(l.in[i])
-		} else if l.in[i] != nil {
-			l.in[i], l.errs[i] = nil, net.ErrClosed // by Reopen, this very moment
-		}
-	}
+	l.join()
+	defer l.leave()
 	l.timer = time.NewTimer(0)
 	defer l.timer.Stop()
 	for l.sweep.ctx.Err() == nil {
+		if l.retired() && len(l.free) == len(l.flying) {
+			l.leave()
+			l.join()
+		}
 		l.fill()
 		sent, room := l.send()
 		l.collect()
@@ -88,23 +87,52 @@ func (l *lane) run() {
 	}
 }
 
+// join takes part in the present sockets, which Reopen may exchange at any moment.
+func (l *lane) join() {
+	for i := range l.conns {
+		for l.in[i] != nil && !l.conns[i].register(l.in[i]) {
+			if l.conns[i], l.errs[i] = l.sweep.pinger.conn(i == 1, l.sweep.config.dontFragment, l.number); l.errs[i] != nil {
+				l.in[i] = nil
+			}
+		}
+	}
+}
+
+// leave takes part in them no more.
+func (l *lane) leave() {
+	for i, in := range l.in {
+		if in != nil {
+			l.conns[i].release(in)
+		}
+	}
+}
+
+// retired reports whether there are other sockets to use instead, once all that is in flight is settled.
+func (l *lane) retired() bool {
+	for i, in := range l.in {
+		if in != nil && l.conns[i].retired.Load() {
+			return true
+		}
+	}
+	return false
+}
+
 // wait returns when there may be something to do.
 func (l *lane) wait(waiting bool, room [2]<-chan struct{}) {
 	var jobs <-chan []netip.Addr
 	var turn <-chan time.Time
 	var ended [2]<-chan struct{}
-	if waiting {
-		if !l.turnAt.IsZero() {
-			l.timer.Reset(time.Until(l.turnAt))
-			turn = l.timer.C
-			for i, c := range l.conns {
-				if c != nil {
-					ended[i] = c.done
-				}
+	switch {
+	case !waiting && !l.ended && !l.retired():
+		jobs = l.sweep.jobs
+	case waiting && room[0] == nil && room[1] == nil: // for the turn, then
+		l.timer.Reset(time.Until(l.turnAt))
+		turn = l.timer.C
+		for i, ready := range l.ready {
+			if len(ready) > 0 {
+				ended[i] = l.conns[i].done
 			}
 		}
-	} else if !l.ended {
-		jobs = l.sweep.jobs
 	}
 	for i, in := range l.in {
 		if in != nil {
@@ -143,8 +171,8 @@ func (l *lane) take(job []netip.Addr, ok bool) {
 
 // fill makes requests ready, of the addresses at hand: a batch, or as many as have their turn together.
 func (l *lane) fill() {
-	if !l.turnAt.IsZero() {
-		return // no more than has a turn
+	if !l.turnAt.IsZero() || l.retired() {
+		return // no more than has a turn, or than the old sockets have
 	}
 	limit := batchSize
 	if r := l.sweep.pinger.limiter; r != nil {

@@ -145,3 +145,78 @@ func TestRateOfTrickle(t *testing.T) {
 		}
 	})
 }
+
+// A Sweep with a rate, and with no room for more in flight, waits for room and does not turn in circles: here time
+// passes only while all wait.
+func TestRateWithoutRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(nil)
+		p, err := New(WithTransport(buffered{f, 20}), WithRate(100_000), WithTimeout(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		start := time.Now()
+		for addr, r := range p.Sweep(t.Context(), someAddrs(100)) {
+			if !errors.Is(r.Err, ErrTimeout) {
+				t.Fatalf("%v: %+v", addr, r)
+			}
+		}
+		// 20 at a time, and room for as many 20 ms later.
+		if left := f.departures(start); len(left) != 200 || left[199] < 9*20*ms || left[199] > time.Second {
+			t.Errorf("%d left, the last after %v", len(left), left[len(left)-1])
+		}
+	})
+}
+
+// A buffered transport has a receive buffer for so many small answers.
+type buffered struct {
+	*fake
+	answers int
+}
+
+func (b buffered) capacity() int { return 2 * b.answers * messageCost(56) }
+func (b buffered) drops() uint64 { return 0 }
+
+// Calls that are cancelled before their turn leave it to others.
+func TestRateOfCancelled(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		call func(ctx context.Context, p *Pinger)
+	}{
+		{"Ping", func(ctx context.Context, p *Pinger) { p.Ping(ctx, target) }},
+		{"PingN", func(ctx context.Context, p *Pinger) { p.PingN(ctx, target, 3, WithInterval(ms)) }},
+		{"Trace", func(ctx context.Context, p *Pinger) {
+			for range p.Trace(ctx, target) {
+			}
+		}},
+		{"Sweep", func(ctx context.Context, p *Pinger) {
+			for range p.Sweep(ctx, someAddrs(5)) {
+			}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFake(echoAfter(ms))
+				p := newFakePinger(t, f, WithRate(10))
+				ctx, cancel := context.WithTimeout(t.Context(), 50*ms)
+				defer cancel()
+				start := time.Now()
+				var calls sync.WaitGroup
+				for range 1000 {
+					calls.Go(func() { c.call(ctx, p) })
+				}
+				calls.Wait()
+				for range 3 {
+					if _, err := p.Ping(t.Context(), target); err != nil {
+						t.Fatal(err)
+					}
+				}
+				left := f.departures(start)
+				if len(left) != 4 || left[1] != 100*ms || left[2] != 200*ms || left[3] != 300*ms {
+					t.Errorf("departures at %v", left)
+				}
+			})
+		})
+	}
+}

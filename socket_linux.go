@@ -177,11 +177,9 @@ func (s *socket) Close() error { return s.conn.Close() }
 
 // Send implements [Transport].
 func (s *socket) Send(messages []Message) (int, error) {
+	var bad error // why one cannot be sent
 	for i := range messages {
-		if err := s.prepare(i, &messages[i]); err != nil {
-			if i == 0 {
-				return 0, err
-			}
+		if bad = s.prepare(i, &messages[i]); bad != nil {
 			messages = messages[:i]
 			break
 		}
@@ -215,7 +213,7 @@ func (s *socket) Send(messages []Message) (int, error) {
 			return sent, os.NewSyscallError("sendmmsg", b.errno)
 		}
 	}
-	return len(messages), nil
+	return len(messages), bad
 }
 
 // longestSend is how long a message of a batch takes at most to send. More means that the thread was stopped, at a

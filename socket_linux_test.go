@@ -391,6 +391,68 @@ func await(t testing.TB, what string, so func() bool) {
 	}
 }
 
+// A Sweep goes on over the sockets that Reopen brings, at whatever moment they come.
+func TestSweepReopened(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // one lane
+	p := newPinger(t)
+	n := 0
+	for addr, r := range p.Sweep(t.Context(), loopbackAddrs(20_000), WithTimeout(time.Minute)) {
+		if r.Err != nil {
+			t.Fatalf("%v: %v", addr, r.Err)
+		}
+		if n++; n%5000 == 1 {
+			if err := p.Reopen(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if sent := p.lines[0].Load().conn.counters().Sent; n != 20_000 || sent == 0 || sent == 20_000 {
+		t.Errorf("%d replies; the last socket sent %d", n, sent)
+	}
+
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 200 {
+			if err := p.Reopen(); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	for running := true; running; {
+		select {
+		case <-done:
+			running = false
+		default:
+		}
+		for addr, r := range p.Sweep(t.Context(), loopbackAddrs(1), WithTimeout(time.Minute)) {
+			if r.Err != nil {
+				t.Errorf("%v: %v", addr, r.Err)
+			}
+		}
+	}
+}
+
+// The end of the socket of one family does not take the rate from the other.
+func TestRateBesideDeadSocket(t *testing.T) {
+	p := newPinger(t, WithRate(200))
+	if p.lines[1].Load().conn == nil {
+		t.Skip("no IPv6")
+	}
+	p.lines[1].Load().conn.end(net.ErrClosed)
+	var sent []time.Time
+	for addr, r := range p.Sweep(t.Context(), loopbackAddrs(41)) {
+		if r.Err != nil {
+			t.Fatalf("%v: %v", addr, r.Err)
+		}
+		sent = append(sent, r.Sent)
+	}
+	slices.SortFunc(sent, time.Time.Compare)
+	if span := sent[40].Sub(sent[0]); span < 200*ms-limiterSlack {
+		t.Errorf("41 requests in %v, at 200/s", span)
+	}
+}
+
 // Two Pingers see nothing of each other, over the same targets at once.
 func TestNoCrossTalk(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind Option) {

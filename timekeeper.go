@@ -93,7 +93,7 @@ func (c *conn) giveUp(now stamp) {
 	}
 	c.in.Unlock()
 	c.mu.Lock()
-	c.noteDrops(now.mono)
+	c.noteDrops(c.now().mono)
 	c.flight.window.drained(now.mono)
 	if c.poller != nil || !c.lenient(now.mono) {
 		c.flight.expire(now.mono)
@@ -115,13 +115,15 @@ const (
 // lenient reports whether what is overdue may have been answered in time all the same: the timekeeper is late, and
 // cannot read what the transport has. The caller holds c.mu.
 func (c *conn) lenient(now int64) bool {
-	late := len(c.flight.deadlines) > 0 && now-c.flight.deadlines[0].at > int64(lateness)
-	if !late || c.grace != 0 && now >= c.grace {
-		c.grace = 0
+	if len(c.flight.deadlines) == 0 {
 		return false
 	}
-	if c.grace == 0 {
+	at := c.flight.deadlines[0].at
+	if now-at <= int64(lateness) {
+		return false
+	}
+	if c.grace <= at {
 		c.grace = now + int64(graceTime)
 	}
-	return true
+	return now < c.grace
 }
