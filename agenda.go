@@ -152,9 +152,9 @@ func (c *conn) takeDue(now int64) []request {
 			break
 		}
 		if c.limiter != nil && p.turn == 0 {
-			if wait := c.limiter.reserve(time.Now(), 1); wait > 0 {
-				p.turn = now + int64(wait)
-				c.postpone(p.turn)
+			if turn := int64(c.limiter.reserve(time.Now(), 1).Sub(c.epoch)); turn > now {
+				p.turn = turn
+				c.postpone(turn)
 				continue
 			}
 		}
@@ -183,6 +183,10 @@ func (c *conn) cancel(p *plan) {
 	if p.place >= 0 {
 		heap.Remove(&c.agenda, p.place)
 	}
+	if p.turn > c.now().mono {
+		c.limiter.giveBack(c.epoch.Add(time.Duration(p.turn)), 1)
+	}
+	p.turn = 0
 	c.mu.Unlock()
 }
 

@@ -100,6 +100,9 @@ func (l *lane) join() {
 
 // leave takes part in them no more.
 func (l *lane) leave() {
+	if n := len(l.ready[0]) + len(l.ready[1]); n > 0 && time.Until(l.turnAt) > 0 {
+		l.sweep.pinger.limiter.giveBack(l.turnAt, n)
+	}
 	for i, in := range l.in {
 		if in != nil {
 			l.conns[i].release(in)
@@ -243,7 +246,7 @@ func (l *lane) send() (sent bool, room [2]<-chan struct{}) {
 	}
 	if l.sweep.pinger.limiter != nil {
 		if l.turnAt.IsZero() {
-			l.turnAt = time.Now().Add(l.sweep.pinger.limiter.reserve(time.Now(), n))
+			l.turnAt = l.sweep.pinger.limiter.reserve(time.Now(), n)
 		}
 		if time.Until(l.turnAt) > 0 {
 			return false, room

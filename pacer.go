@@ -2,6 +2,7 @@ package ping
 
 import (
 	"math/bits"
+	"slices"
 	"sync"
 	"time"
 )
@@ -54,8 +55,9 @@ const maxInterval = 1 << 61
 type limiter struct {
 	interval time.Duration
 
-	mu   sync.Mutex
-	next time.Time // when the next may leave
+	mu       sync.Mutex
+	next     time.Time   // when the next may leave
+	returned []time.Time // turns before that which are free again, in order
 }
 
 // limiterSlack is by how much a caller may come late to its turn, because of its timer or for want of a processor,
@@ -64,17 +66,42 @@ const limiterSlack = 5 * time.Millisecond
 
 func newLimiter(rate int) *limiter { return &limiter{interval: time.Second / time.Duration(rate)} }
 
-// reserve takes the next n turns, and returns how long it is until the first of them. The caller may not give them
-// back.
-func (l *limiter) reserve(now time.Time, n int) time.Duration {
+// reserve takes the next n turns, and returns the first of them, which may have come.
+func (l *limiter) reserve(now time.Time, n int) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.next.Before(now.Add(-limiterSlack)) {
 		l.next = now
 	}
-	wait := l.next.Sub(now)
-	l.next = l.next.Add(time.Duration(n) * l.interval)
-	return max(wait, 0)
+	for n == 1 && len(l.returned) > 0 {
+		turn := l.returned[0]
+		l.returned = slices.Delete(l.returned, 0, 1)
+		if !turn.Before(now) {
+			return turn
+		}
+	}
+	turn := l.next
+	l.next = turn.Add(time.Duration(n) * l.interval)
+	return turn
+}
+
+// giveBack frees n turns that were reserved together and not used.
+func (l *limiter) giveBack(turn time.Time, n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for k := range n {
+		free := turn.Add(time.Duration(n-1-k) * l.interval)
+		i, _ := slices.BinarySearchFunc(l.returned, free, time.Time.Compare)
+		l.returned = slices.Insert(l.returned, i, free)
+	}
+	for len(l.returned) > 0 {
+		last := l.returned[len(l.returned)-1]
+		if !last.Add(l.interval).Equal(l.next) {
+			break
+		}
+		l.next = last
+		l.returned = l.returned[:len(l.returned)-1]
+	}
 }
 
 // turns is how many turns are worth a timer: those of a millisecond, but at least one.

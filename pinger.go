@@ -210,8 +210,9 @@ func (p *Pinger) turn(ctx context.Context, c *conn) error {
 	if p.limiter == nil {
 		return nil
 	}
-	wait := p.limiter.reserve(time.Now(), 1)
-	if wait == 0 {
+	turn := p.limiter.reserve(time.Now(), 1)
+	wait := time.Until(turn)
+	if wait <= 0 {
 		return nil
 	}
 	timer := time.NewTimer(wait)
@@ -220,8 +221,10 @@ func (p *Pinger) turn(ctx context.Context, c *conn) error {
 	case <-timer.C:
 		return nil
 	case <-c.done:
+		p.limiter.giveBack(turn, 1)
 		return c.cause()
 	case <-ctx.Done():
+		p.limiter.giveBack(turn, 1)
 		return ctx.Err()
 	}
 }

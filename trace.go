@@ -78,6 +78,11 @@ func (e *exchange) trace(ctx context.Context, yield func(Hop) bool) error {
 	defer timer.Stop()
 	way := newCourse(count, e.config.maxHops, e.config.interval)
 	var turn time.Time // where there is a limit: the call's turn to send, zero for none yet
+	defer func() {
+		if time.Until(turn) > 0 {
+			e.pinger.limiter.giveBack(turn, 1)
+		}
+	}()
 	for settled := []outcome(nil); ; {
 		settled = e.conn.collect(e.in, settled[:0])
 		failure := error(nil) // of sending, or Close
@@ -106,8 +111,7 @@ func (e *exchange) trace(ctx context.Context, yield func(Hop) bool) error {
 			if limiter := e.pinger.limiter; limiter != nil && wait <= 0 {
 				// What is settled while it waits for its turn may change which probe is next.
 				if turn.IsZero() {
-					now := time.Now()
-					turn = now.Add(limiter.reserve(now, 1))
+					turn = limiter.reserve(time.Now(), 1)
 				}
 				wait = time.Until(turn)
 			}
