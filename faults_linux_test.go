@@ -59,7 +59,7 @@ type hooked struct {
 	before atomic.Pointer[func()]
 }
 
-func (h *hooked) tryReceive(m []Message, all bool) (int, bool, error) {
+func (h *hooked) tryReceive(m []Message, all bool) (int, backlog, error) {
 	if f := h.before.Swap(nil); f != nil {
 		(*f)()
 	}
@@ -107,9 +107,9 @@ type flood struct {
 	closed chan struct{}
 }
 
-func (f flood) tryReceive(m []Message, all bool) (int, bool, error) {
+func (f flood) tryReceive(m []Message, all bool) (int, backlog, error) {
 	m[0] = Message{Addr: netip.MustParseAddr("127.0.0.9"), Data: m[0].Data[:headerLen], Time: time.Now().Round(0)}
-	return 1, true, nil
+	return 1, backlog{replies: true}, nil
 }
 
 func (f flood) wait() error {

@@ -80,18 +80,23 @@ func (c *conn) receiveOnce() error {
 }
 
 // poll settles what is there to be read, with all ICMP errors if asked to, but no more than so many batches, and if
-// until is not 0 no more than until it meets a message that came after that, on the wall clock. It reports whether
-// there was any. A batch is what messages, the first of c.in's, have room for. The caller holds c.in.
+// until is not 0 no more than until it has met, in each queue, a message that came after that, on the wall clock. It
+// reports whether there was any. A batch is what messages, the first of c.in's, have room for. The caller holds c.in.
 func (c *conn) poll(messages []Message, all bool, batches int, until int64) (some bool, err error) {
+	var seen lastSeen
 	for range batches {
 		c.makeBuffers(messages)
 		n, more, err := c.poller.tryReceive(messages, all)
-		newest, unstamped := c.settle(messages[:n], !more)
+		if until != 0 {
+			seen.note(messages[:n])
+		}
+		drained := more == backlog{}
+		unstamped := c.settle(messages[:n], drained)
 		some = some || n > 0
 		switch {
-		case err == nil && until != 0 && newest > until:
+		case err == nil && !drained && until != 0 && seen.passed(until, more):
 			return some, nil
-		case err == nil && (more || unstamped && n > 0):
+		case err == nil && (!drained || unstamped && n > 0):
 			continue
 		}
 		// The report of a departure was there before the answer that waits for it, so it has come by the
@@ -105,6 +110,24 @@ func (c *conn) poll(messages []Message, all bool, batches int, until int64) (som
 		return some, err
 	}
 	return some, nil
+}
+
+// lastSeen is when the latest message of each of a poller's queues came, on the wall clock.
+type lastSeen struct{ reply, report int64 }
+
+func (l *lastSeen) note(messages []Message) {
+	for i := range messages {
+		m, last := &messages[i], &l.reply
+		if m.Err != nil || m.departed {
+			last = &l.report
+		}
+		*last = max(*last, m.Time.UnixNano())
+	}
+}
+
+// passed reports whether what is left came after until.
+func (l *lastSeen) passed(until int64, left backlog) bool {
+	return (!left.replies || l.reply > until) && (!left.reports || l.report > until)
 }
 
 // glance settles what is there to be read, unless another goroutine is at it. A host on this machine has
@@ -139,9 +162,9 @@ func (c *conn) makeBuffers(messages []Message) {
 	}
 }
 
-// settle has the table look at messages, and tells it if there are no more to be read. It returns when the last of
-// them came, by the kernel's stamp, and whether answers wait for the report of a departure.
-func (c *conn) settle(messages []Message, all bool) (newest int64, unstamped bool) {
+// settle has the table look at messages, and tells it if there are no more to be read. It reports whether answers wait
+// for the report of a departure.
+func (c *conn) settle(messages []Message, drained bool) (unstamped bool) {
 	read := c.now()
 	c.lastRead.Store(read.mono)
 	c.mu.Lock()
@@ -155,11 +178,10 @@ func (c *conn) settle(messages []Message, all bool) (newest int64, unstamped boo
 			m.Time = time.Time{}
 		}
 		c.flight.accept(m, at)
-		newest = max(newest, m.Time.UnixNano())
 	}
-	if all {
+	if drained {
 		c.flight.window.drained(read.mono)
 	}
 	c.makeRoom()
-	return newest, len(c.flight.unstamped) > 0
+	return len(c.flight.unstamped) > 0
 }

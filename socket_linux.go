@@ -296,24 +296,23 @@ func (s *socket) pollFor(fd uintptr, wait time.Duration) bool {
 }
 
 // tryReceive implements poller.
-func (s *socket) tryReceive(messages []Message, all bool) (got int, more bool, err error) {
+func (s *socket) tryReceive(messages []Message, all bool) (got int, more backlog, err error) {
 	s.receive.Lock()
 	defer s.receive.Unlock()
 	if s.wire {
 		// A report of departure is there before the answer is.
-		if got, more, err = s.read(messages[:(len(messages)+1)/2], unix.MSG_ERRQUEUE); err != nil {
+		if got, more.reports, err = s.read(messages[:(len(messages)+1)/2], unix.MSG_ERRQUEUE); err != nil {
 			return got, more, err
 		}
 	}
-	n, moreMessages, err := s.read(messages[got:], 0)
-	got, more = got+n, more || moreMessages
+	n, moreReplies, err := s.read(messages[got:], 0)
+	got, more.replies = got+n, moreReplies
 	if err == nil && (all || s.errors.Load()) {
 		s.errors.Store(false) // before reading: what comes meanwhile wakes the one that waits
-		n, moreErrors, e := s.read(messages[got:], unix.MSG_ERRQUEUE)
-		if moreErrors {
+		if n, more.reports, err = s.read(messages[got:], unix.MSG_ERRQUEUE); more.reports {
 			s.errors.Store(true)
 		}
-		got, more, err = got+n, more || moreErrors, e
+		got += n
 	}
 	return got, more, err
 }

@@ -113,9 +113,15 @@ var ErrNoRoom = errors.New("no room to send")
 type poller interface {
 	// wait returns when something has come, which may have been read by then; net.ErrClosed after Close.
 	wait() error
-	// tryReceive is Receive that does not wait, and says whether there may be more to read. It may run
+	// tryReceive is Receive that does not wait, and says what more there may be to read. It may run
 	// together with wait. It may leave ICMP errors for after the next wait, unless all is set.
-	tryReceive(messages []Message, all bool) (n int, more bool, err error)
+	tryReceive(messages []Message, all bool) (n int, more backlog, err error)
+}
+
+// A backlog says which of a poller's two queues, each in order of arrival, may hold something.
+type backlog struct {
+	replies bool
+	reports bool // ICMP errors and reports of departures
 }
 
 // A wireStamper is a Transport that reports when messages leave, if it can.
