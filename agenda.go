@@ -148,7 +148,7 @@ func (c *conn) takeDue(now int64) []request {
 			heap.Pop(&c.agenda)
 			continue
 		}
-		if c.stalled = c.flight.full(); c.stalled {
+		if c.stalled = c.flight.full(false); c.stalled {
 			break
 		}
 		if c.limiter != nil && p.turn == 0 {

@@ -64,6 +64,10 @@ func TestDueWhileFull(t *testing.T) {
 						}
 					}
 				})
+				time.Sleep(ms)
+				for range maxInFlight - bulkInFlight { // what a Sweep leaves to others
+					sweep.Go(func() { p.Ping(t.Context(), "10.0.0.0") })
+				}
 			}
 		}
 		sweep.Wait()

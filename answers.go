@@ -110,6 +110,7 @@ func (f *flight) settle(a *arrival) {
 	if a.err != nil {
 		end = expired // a reply may yet come
 	}
+	f.vacate(s)
 	in := f.finish(a.seq, end)
 	o := outcome{tag: s.tag, sent: left.wall, err: ErrTimeout}
 	if rtt > s.timeout {

@@ -49,6 +49,7 @@ type conn struct {
 	armed   int64         // when the timer fires, on the monotonic clock
 	grace   int64         // until when what was overdue was not given up, on the monotonic clock
 	room    chan struct{} // closed when the table is full no more; nil while nobody waits for that
+	patient bool          // those who do have bulk to send
 	timer   *time.Timer
 
 	due []request // the timekeeper's own
@@ -182,6 +183,13 @@ func (c *conn) ended() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.closed != nil
+}
+
+// crowded reports whether the table itself has no room for more bulk.
+func (c *conn) crowded() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.flight.count >= bulkInFlight
 }
 
 // cause is why the conn has ended, nil if it has not.

@@ -11,6 +11,10 @@ const (
 	// maxInFlight leaves some slots at rest, so that a free one is found soon, and the late and duplicate
 	// answers to the last few thousand probes are known for what they are.
 	maxInFlight = maxSlots - minSlots
+	// maxUnsent is how many probes may wait to be sent before no more are taken of those that can wait elsewhere.
+	maxUnsent = 16 * batchSize
+	// bulkInFlight leaves some room to the others.
+	bulkInFlight = maxInFlight - maxInFlight/16
 )
 
 // A state is where the probe that a slot was last taken for has got to.
@@ -114,7 +118,14 @@ func (f *flight) owner(s *slot) *inbox {
 	return f.inboxes[s.owner]
 }
 
-func (f *flight) full() bool { return f.count >= maxInFlight || f.window.full() }
+// full reports whether there is no room for another probe. Bulk, which takes what room there is as soon as there is some,
+// leaves the last of it to the others.
+func (f *flight) full(bulk bool) bool {
+	if bulk && (f.count >= bulkInFlight || f.count-len(f.deadlines) >= maxUnsent) {
+		return true
+	}
+	return f.count >= maxInFlight || f.window.full(bulk)
+}
 
 // take gives the probe a sequence number and a cookie. The table must not be full. The probe has no deadline
 // until sent tells when it left.
@@ -170,8 +181,10 @@ func (f *flight) cost(size int) int {
 func (f *flight) land(s *slot, end state) {
 	s.state = end
 	f.count--
-	f.window.remove(s.slice, f.cost(int(s.size)))
 }
+
+// vacate gives up the room in the receive buffer that was kept for a probe: its answer has come, or will not.
+func (f *flight) vacate(s *slot) { f.window.remove(s.slice, f.cost(int(s.size))) }
 
 func (f *flight) unlink(in *inbox, seq uint16) {
 	s := &f.slots[seq]
@@ -229,6 +242,7 @@ func (f *flight) forget(seq uint16) bool {
 // error, or a forged one where the payload has no room for a cookie.
 func (f *flight) unsend(seq uint16) {
 	s := &f.slots[seq]
+	f.vacate(s)
 	f.land(s, unused)
 	if s.held != unused {
 		f.takeEarly(seq)

@@ -95,7 +95,7 @@ func TestGrowth(t *testing.T) {
 	in := newInbox()
 	f.register(in)
 	cookies := map[uint16]uint64{}
-	for i := 0; !f.full(); i++ {
+	for i := 0; !f.full(false); i++ {
 		seq, cookie := take(f, in, &request{dst: testAddr, template: testTemplate, timeout: time.Second, tag: int64(i)})
 		if _, ok := cookies[seq]; ok {
 			t.Fatalf("number %d is taken twice", seq)
@@ -247,6 +247,34 @@ func TestOverdueWithoutReport(t *testing.T) {
 	}
 	if c := f.counts; c.Received != 1 || c.Lost+c.Late != 0 {
 		t.Errorf("counts %+v", c)
+	}
+}
+
+// A probe that is given up, or that nobody wants any more, leaves its room to its answer, which may come all the same.
+func TestGivenUpKeepsRoom(t *testing.T) {
+	f := newTestFlight()
+	f.window.limit = 10 * messageCost(len(testTemplate)-headerLen)
+	in, other := newInbox(), newInbox()
+	f.register(in)
+	f.register(other)
+	for i := range 10 {
+		owner := in
+		if i%2 == 1 {
+			owner = other
+		}
+		seq, _ := take(f, owner, &request{dst: testAddr, template: testTemplate, timeout: time.Second})
+		f.sent(seq, stamp{100, 100}, 0)
+	}
+	f.release(other)
+	f.expire(1e18)
+	if f.count != 0 || !f.full(false) {
+		t.Errorf("%d in flight, room for %d of %d bytes taken", f.count, f.window.total, f.window.limit)
+	}
+	for range windowSlices {
+		f.window.drained(f.window.next())
+	}
+	if f.full(false) || f.window.total != 0 {
+		t.Errorf("%d bytes taken in the end", f.window.total)
 	}
 }
 

@@ -43,6 +43,7 @@ type modelProbe struct {
 	steps    int   // of the wall clock when it was launched
 	departed int64 // as reported
 	slice    int64
+	vacated  bool           // it needs no room any more
 	held     []modelArrival // the answer that waits for the end of sending, or for the report of the departure
 	heldEnd  state          // what that answer, and those that came after it, make of the probe
 	deadline int64
@@ -72,7 +73,7 @@ func (m *model) sending() (list []*modelProbe) {
 
 func (m *model) take(s *script) {
 	in := pick(s, m.inboxes)
-	if in == nil || m.flight.full() {
+	if in == nil || m.flight.full(false) {
 		return
 	}
 	p := &modelProbe{owner: in, state: sending, launched: m.now, steps: m.steps, slice: m.slice}
@@ -132,6 +133,7 @@ func (m *model) unsent(p *modelProbe) {
 	m.dropped += uint64(len(p.held))
 	p.held = nil
 	p.state = unused
+	p.vacated = true
 	delete(m.holders, p.seq)
 }
 
@@ -276,6 +278,7 @@ func (m *model) settle(p *modelProbe, a modelArrival) {
 			m.Errorf("probe %d: RTT %d by the %v clock, in truth %d", p.tag, rtt, clock, a.true-left.mono)
 		}
 	}
+	p.vacated = true
 	o := outcome{tag: p.tag, sent: start.wall, err: ErrTimeout}
 	switch {
 	case rtt > int64(p.timeout):
@@ -401,6 +404,14 @@ func (m *model) check() {
 		} else {
 			unstamped += len(p.held)
 		}
+		if !p.vacated && m.slice-p.slice < windowSlices {
+			cost := messageCost(p.size())
+			if f.wire {
+				cost += messageCost(0)
+			}
+			total += cost
+			slices[p.slice%windowSlices] += cost
+		}
 		if p.state != sending && p.state != waiting {
 			continue
 		}
@@ -408,14 +419,6 @@ func (m *model) check() {
 		s := &f.slots[p.seq]
 		if s.state != p.state || s.cookie != p.cookie || s.tag != p.tag {
 			m.Fatalf("probe %d is %d, the table has %+v", p.tag, p.state, s)
-		}
-		if m.slice-p.slice < windowSlices {
-			cost := messageCost(p.size())
-			if f.wire {
-				cost += messageCost(0)
-			}
-			total += cost
-			slices[p.slice%windowSlices] += cost
 		}
 		if p.state == waiting {
 			wait++

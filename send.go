@@ -70,14 +70,16 @@ func (c *conn) tryLaunch(in *inbox, requests []request) (n int, room <-chan stru
 		defer c.mu.Unlock()
 		return 0, nil, c.closed
 	}
-	for n < len(requests) && !c.flight.full() {
+	for n < len(requests) && !c.flight.full(requests[n].bulk) {
 		c.flight.take(in, &requests[n])
 		n++
 	}
 	if n < len(requests) {
 		if c.room == nil {
 			c.room = make(chan struct{})
+			c.patient = true
 		}
+		c.patient = c.patient && requests[n].bulk
 		room = c.room
 		c.armNext()
 	}
@@ -122,16 +124,9 @@ func (c *conn) expect(size int64) {
 	c.in.Unlock()
 }
 
-// crowded reports whether the table itself is full.
-func (c *conn) crowded() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.flight.count >= maxInFlight
-}
-
 // makeRoom tells those who wait for room that there may be some. The caller holds c.mu.
 func (c *conn) makeRoom() {
-	if c.room == nil && !c.stalled || c.closed == nil && c.flight.full() {
+	if c.room == nil && !c.stalled || c.closed == nil && c.flight.full(c.patient && !c.stalled) {
 		return
 	}
 	if c.room != nil {

@@ -310,3 +310,62 @@ func TestSpread(t *testing.T) {
 		}
 	})
 }
+
+// What a Sweep cannot send piles up no farther than a few batches.
+func TestSweepUnsent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(nil)
+		f.refuse = func(int, Message) error { return ErrNoRoom }
+		p := newFakePinger(t, f, WithTimeout(time.Hour))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var sweep sync.WaitGroup
+		sweep.Go(func() {
+			for range p.Sweep(ctx, someAddrs(10_000)) {
+			}
+		})
+		time.Sleep(500 * ms)
+		c := p.lines[0].Load().conn
+		c.mu.Lock()
+		if n := c.flight.count; n < batchSize || n >= maxUnsent+batchSize {
+			t.Errorf("%d wait to be sent", n)
+		}
+		c.mu.Unlock()
+		sweep.Wait()
+	})
+}
+
+// Beside a Sweep that fills all the room there is, a Ping finds some.
+func TestPingBesideSweep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(func(_ int, m Message) []delayed {
+			if m.Addr.String() == target {
+				return []delayed{{ms, echoed(m)}}
+			}
+			return nil
+		})
+		p, err := New(WithTransport(buffered{f, 100}), WithTimeout(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		var sweep sync.WaitGroup
+		sweep.Go(func() {
+			for range p.Sweep(ctx, someAddrs(100_000)) {
+			}
+		})
+		time.Sleep(50 * ms)
+		for i := range 200 {
+			start := time.Now()
+			if _, err := p.Ping(t.Context(), target); err != nil || time.Since(start) != ms {
+				t.Errorf("ping %d: %v, after %v", i, err, time.Since(start))
+			}
+		}
+		if c := p.Counters(); c.InFlight < 500 {
+			t.Errorf("the Sweep has %d in flight", c.InFlight)
+		}
+		cancel()
+		sweep.Wait()
+	})
+}

@@ -14,7 +14,7 @@ const (
 )
 
 // A window bounds the answers that may be on their way, or waiting to be read, by what the receive buffer holds. It
-// counts the unanswered probes of the last moments, by what their answers would take.
+// counts the unanswered probes of the last moments, by what their answers would take, be they given up or not.
 type window struct {
 	limit  int // bytes of the kernel's accounting; 0: none
 	most   int // what limit goes back to
@@ -28,7 +28,14 @@ type window struct {
 // accounts for 832 bytes where it has 64, and rounds long ones up.
 func messageCost(size int) int { return 768 + 2*(size+headerLen) }
 
-func (w *window) full() bool { return w.limit > 0 && w.total >= w.limit }
+// full reports whether there is no room for another probe; bulk leaves an eighth to the others.
+func (w *window) full(bulk bool) bool {
+	limit := w.limit
+	if bulk {
+		limit -= limit / 8
+	}
+	return w.limit > 0 && w.total >= limit
+}
 
 // add counts a probe, and returns the slice in which it is counted.
 func (w *window) add(cost int) (slice int64) {

@@ -8,15 +8,24 @@ import (
 func TestWindow(t *testing.T) {
 	w := window{limit: 1000, most: 1000}
 	first := w.add(600)
-	if w.full() {
+	if w.full(false) {
 		t.Error("full with 600 of 1000")
 	}
 	second := w.add(400)
-	if !w.full() {
+	if !w.full(false) {
 		t.Error("not full with 1000 of 1000")
 	}
+	w.remove(second, 200)
+	if w.full(false) || w.full(true) {
+		t.Errorf("full with %d of 1000", w.total)
+	}
+	w.add(200 - 125)
+	if w.full(false) || !w.full(true) {
+		t.Errorf("%d of 1000 is full for bulk alone", w.total)
+	}
+	w.add(125)
 	w.remove(first, 600)
-	if w.full() || w.total != 400 {
+	if w.full(false) || w.total != 400 {
 		t.Errorf("after an answer: %d", w.total)
 	}
 	for i := range windowSlices {
