@@ -135,9 +135,9 @@ func WithTimeout(d time.Duration) ProbeOption {
 
 // WithInterval sets the time from one probe of a PingN, Stream or Reachable to the next, and from the third and later
 // ones of a Trace for one distance: 0 or more, 1 s by default. 0 sends each probe as soon as the one before it is
-// settled, be it by an error of sending; a Trace waits 50 ms for that at most. Where more than 8 of these calls run at a time, the second probe of each
-// further one comes up to half an interval early or late, so that calls that start together spread out; which comes
-// when depends on the order in which they start.
+// settled, be it by an error of sending; a Trace waits 50 ms for that at most. Where more than 8 of these calls run at
+// a time, the second probe of each further one comes up to half an interval early or late, so that calls that start
+// together spread out; which comes when depends on the order in which they start.
 func WithInterval(d time.Duration) ProbeOption {
 	return probeOption(func(c *probeConfig) error {
 		if d < 0 {
