@@ -199,6 +199,41 @@ func TestDeadNeighbour(t *testing.T) {
 	}
 }
 
+// When the kernel gives up neighbours that are not there, it refuses all that waited for them at once: hundreds of errors
+// in a row, each of which fails some system call. A probe to another host is sent all the same.
+func TestDeadNeighbours(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes the kernel's three seconds")
+	}
+	ns := netlab.Self(t)
+	netlab.Link(t, ns, "void0", netlab.New(t), "void1")
+	ns.Addr(t, "void0", netip.MustParsePrefix("192.0.2.1/24"))
+	p := newPinger(t)
+	var refused sync.WaitGroup
+	var left atomic.Int32
+	for i := range 64 {
+		for range 100 {
+			left.Add(1)
+			refused.Go(func() {
+				defer left.Add(-1)
+				var e *ICMPError
+				_, err := p.Ping(t.Context(), fmt.Sprintf("192.0.2.%d", 2+i), WithTimeout(5*time.Second))
+				if !errors.As(err, &e) && !errors.Is(err, ErrTimeout) {
+					t.Errorf("host %d: %v", i, err)
+				}
+			})
+		}
+	}
+	for left.Load() > 0 {
+		if _, err := p.Ping(t.Context(), "127.0.0.1", WithTimeout(time.Minute)); err != nil {
+			t.Errorf("127.0.0.1: %v", err)
+			break
+		}
+	}
+	refused.Wait()
+	t.Logf("%+v", p.Counters())
+}
+
 // What was dropped stays counted when the socket is gone.
 func TestDropsAfterClose(t *testing.T) {
 	p := newPinger(t)

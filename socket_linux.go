@@ -187,7 +187,8 @@ func (s *socket) Send(messages []Message) (int, error) {
 	b := &s.sending
 	for sent, tries := 0, 0; sent < len(messages); {
 		b.first, b.last = sent, len(messages)
-		if err := s.attempt(tries > 1); err != nil {
+		pending, err := s.attempt(tries > 1)
+		if err != nil {
 			return sent, net.ErrClosed
 		}
 		if b.n > 0 {
@@ -209,7 +210,7 @@ func (s *socket) Send(messages []Message) (int, error) {
 			return sent, fmt.Errorf("%w: %w", ErrNoRoom, os.NewSyscallError("sendmmsg", b.errno))
 		}
 		s.errors.Store(true)
-		if tries++; tries > pendingTries {
+		if tries++; tries > pendingTries && !pending || tries > mostTries {
 			return sent, os.NewSyscallError("sendmmsg", b.errno)
 		}
 	}
@@ -223,19 +224,40 @@ const longestSend = 100 * time.Microsecond
 // attempt calls sendmmsg once. An error may be the message's own, or one that was pending because of another
 // message: an ICMP error fails the next call on the socket, whichever that is, and the message is not sent. The
 // error queue holds it too, so nothing is lost by trying again; but reading that queue makes the next error in
-// it the pending one, so that alone does it.
-func (s *socket) attempt(alone bool) error {
-	if alone {
-		s.receive.Lock()
-		defer s.receive.Unlock()
-		s.raw.Control(func(fd uintptr) { unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR) })
+// it the pending one, so that alone does it. Then it tells whether another may have become pending meanwhile: something
+// has come.
+func (s *socket) attempt(alone bool) (pending bool, err error) {
+	if !alone {
+		return false, s.raw.Control(s.sending.send)
 	}
-	return s.raw.Control(s.sending.send)
+	s.receive.Lock()
+	defer s.receive.Unlock()
+	err = s.raw.Control(func(fd uintptr) {
+		before, _ := memory(fd)
+		unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
+		s.sending.send(fd)
+		after, _ := memory(fd)
+		pending = after[unix.SK_MEMINFO_RMEM_ALLOC] != before[unix.SK_MEMINFO_RMEM_ALLOC]
+	})
+	return pending, err
 }
 
-// pendingTries is how often a message is tried whose error may be a pending one: each time, another message's
-// error would have to come in between.
-const pendingTries = 8
+const (
+	// pendingTries is how often a message is tried at least whose error may be a pending one: each time, another
+	// message's error would have to come in between.
+	pendingTries = 8
+	// mostTries is how often it is tried at most. The kernel gives up a neighbour that does not answer, and refuses a
+	// hundred messages in a row that waited for it.
+	mostTries = 1 << 12
+)
+
+// memory is what SO_MEMINFO tells (linux/sock_diag.h), if it does.
+func memory(fd uintptr) (info [unix.SK_MEMINFO_VARS]uint32, ok bool) {
+	size := uint32(unsafe.Sizeof(info))
+	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
+		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	return info, errno == 0
+}
 
 // prepare lays out message i for sendmmsg.
 func (s *socket) prepare(i int, m *Message) error {
@@ -355,10 +377,7 @@ func (s *socket) drops() uint64 {
 	s.dropped.Lock()
 	defer s.dropped.Unlock()
 	s.raw.Control(func(fd uintptr) {
-		var info [unix.SK_MEMINFO_VARS]uint32
-		size := uint32(unsafe.Sizeof(info))
-		if _, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
-			uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0); errno == 0 {
+		if info, ok := memory(fd); ok {
 			now := info[unix.SK_MEMINFO_DROPS]
 			s.dropped.total += uint64(now - s.dropped.last) // the kernel's count wraps
 			s.dropped.last = now
