@@ -232,20 +232,28 @@ func TestLocalDrops(t *testing.T) {
 	}
 }
 
-// A Pinger that knows how small its buffer is does not let it overflow.
+// A Pinger that knows how small its buffer is does not let it overflow. One that did not know would lose something every
+// time. On a crowded machine the responder may be held up for longer than the Pinger waits for an answer before it sends
+// more, and then sends all that it owes at once: so there are three tries.
 func TestSmallBuffer(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // one lane, that with the small buffer
-	p := newSmallBuffer(t)
 	newResponder(t, func(r *netlab.Request) []netlab.Answer { return []netlab.Answer{r.Echo().Later(3 * ms)} })
-	n := 0
-	for addr, r := range p.Sweep(t.Context(), lanAddrs(2000), WithTimeout(time.Minute)) {
-		if n++; r.Err != nil {
-			t.Fatalf("%v: %v", addr, r.Err)
+	for range 3 {
+		p := newSmallBuffer(t)
+		n := 0
+		for range p.Sweep(t.Context(), lanAddrs(2000), WithTimeout(5*time.Second)) {
+			n++
 		}
+		c := p.Counters()
+		if n != 2000 || c.Received+c.LocalDrops < 2000 {
+			t.Fatalf("%d replies, %+v", n, c)
+		}
+		if c.LocalDrops == 0 {
+			return
+		}
+		t.Logf("%+v", c)
 	}
-	if c := p.Counters(); n != 2000 || c.LocalDrops != 0 {
-		t.Errorf("%d replies, %+v", n, c)
-	}
+	t.Error("the buffer overflowed every time")
 }
 
 // Where nobody answers, room in the buffer comes by time, long before the probes are given up.
