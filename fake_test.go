@@ -5,6 +5,7 @@ import (
 	"container/heap"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -168,4 +169,14 @@ func newFakePinger(t *testing.T, f *fake, opts ...Option) *Pinger {
 	}
 	t.Cleanup(func() { p.Close() })
 	return p
+}
+
+// await returns when what it waits for is so; or fails the test.
+func await(t testing.TB, what string, so func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !so(); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within a minute: %s", what)
+		}
+	}
 }
