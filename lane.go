@@ -59,7 +59,7 @@ func (l *lane) run() {
 	l.timer = time.NewTimer(0)
 	defer l.timer.Stop()
 	for l.sweep.ctx.Err() == nil {
-		if l.retired() && len(l.free) == len(l.flying) {
+		if l.retired() && l.idle() {
 			l.leave()
 			l.join()
 		}
@@ -76,7 +76,7 @@ func (l *lane) run() {
 			continue
 		}
 		waiting := len(l.ready[0])+len(l.ready[1]) > 0
-		if l.ended && !waiting && len(l.free) == len(l.flying) {
+		if l.ended && !waiting && l.idle() {
 			l.flush()
 			return
 		}
@@ -120,6 +120,9 @@ func (l *lane) retired() bool {
 	return false
 }
 
+// idle reports whether nothing is ready or in flight.
+func (l *lane) idle() bool { return len(l.free) == len(l.flying) }
+
 // wait returns when there may be something to do.
 func (l *lane) wait(waiting bool, room [2]<-chan struct{}) {
 	var jobs <-chan []netip.Addr
@@ -128,6 +131,8 @@ func (l *lane) wait(waiting bool, room [2]<-chan struct{}) {
 	switch {
 	case !waiting && !l.ended && !l.retired():
 		jobs = l.sweep.jobs
+	case !waiting && l.idle():
+		return // to move
 	case waiting && room[0] == nil && room[1] == nil: // for the turn, then
 		l.timer.Reset(time.Until(l.turnAt))
 		turn = l.timer.C
