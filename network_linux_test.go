@@ -122,6 +122,8 @@ func TestNetwork(t *testing.T) {
 				switch {
 				case c.name == "late":
 					interval, timeout = slow*40*ms, slow*150*ms
+				case c.want.late > 0:
+					interval = slow * interval
 				case c.want.received == 4:
 					timeout = 10 * time.Second // which passes for none
 				}

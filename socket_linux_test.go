@@ -215,7 +215,11 @@ func TestLocalDrops(t *testing.T) {
 		}
 		done <- s
 	}()
-	await(t, "all are sent", func() bool { return c.counters().Sent == probes })
+	await(t, "all are sent", func() bool {
+		c.mu.Lock() // counters would have it notice the drops, and send less
+		defer c.mu.Unlock()
+		return c.flight.counts.Sent == probes
+	})
 	read()
 	st := <-done
 	if st.LocalDrops == 0 || st.LocalDrops != st.Lost || st.Loss() != 0 || st.Received+st.Lost != probes {
