@@ -181,15 +181,20 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-// A neighbour that is not there is no slow host: the kernel's own errors, which come after seconds, are not late replies.
-func TestDeadNeighbour(t *testing.T) {
+// newLonely is a Pinger on a link without neighbours, 192.0.2.0/24.
+func newLonely(t *testing.T) *Pinger {
 	if testing.Short() {
 		t.Skip("takes the kernel's three seconds")
 	}
 	ns := netlab.Self(t)
 	netlab.Link(t, ns, "void0", netlab.New(t), "void1")
 	ns.Addr(t, "void0", netip.MustParsePrefix("192.0.2.1/24"))
-	p := newPinger(t)
+	return newPinger(t)
+}
+
+// A neighbour that is not there is no slow host: the kernel's own errors, which come after seconds, are not late replies.
+func TestDeadNeighbour(t *testing.T) {
+	p := newLonely(t)
 	s, err := p.PingN(t.Context(), "192.0.2.2", 9, WithInterval(500*ms), WithTimeout(400*ms))
 	if err != nil || s.Received+s.Late+s.Duplicates != 0 || s.Lost != 9 {
 		t.Errorf("got %v, %v", s, err)
@@ -202,13 +207,7 @@ func TestDeadNeighbour(t *testing.T) {
 // When the kernel gives up neighbours that are not there, it refuses all that waited for them at once: hundreds of errors
 // in a row, each of which fails some system call. A probe to another host is sent all the same.
 func TestDeadNeighbours(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes the kernel's three seconds")
-	}
-	ns := netlab.Self(t)
-	netlab.Link(t, ns, "void0", netlab.New(t), "void1")
-	ns.Addr(t, "void0", netip.MustParsePrefix("192.0.2.1/24"))
-	p := newPinger(t)
+	p := newLonely(t)
 	var refused sync.WaitGroup
 	for i := range 64 {
 		for range 100 {

@@ -13,7 +13,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/net/icmp"
@@ -250,14 +249,6 @@ const (
 	// hundred messages in a row that waited for it.
 	mostTries = 1 << 12
 )
-
-// memory is what SO_MEMINFO tells (linux/sock_diag.h), if it does.
-func memory(fd uintptr) (info [unix.SK_MEMINFO_VARS]uint32, ok bool) {
-	size := uint32(unsafe.Sizeof(info))
-	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
-		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
-	return info, errno == 0
-}
 
 // prepare lays out message i for sendmmsg.
 func (s *socket) prepare(i int, m *Message) error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"unsafe"
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
@@ -105,4 +106,12 @@ func canKeyDepartures() bool {
 	}
 	n, _ := fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &major, &minor)
 	return n == 2 && (major > 6 || major == 6 && minor >= 13)
+}
+
+// memory is what SO_MEMINFO tells (linux/sock_diag.h), if it does.
+func memory(fd uintptr) (info [unix.SK_MEMINFO_VARS]uint32, ok bool) {
+	size := uint32(unsafe.Sizeof(info))
+	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
+		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	return info, errno == 0
 }
