@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -51,6 +52,61 @@ func TestErrorWhileNotWritable(t *testing.T) {
 			}
 		}
 	})
+}
+
+// An ICMP error for which the receive buffer has no room leaves nothing but a pending error, which fails a system call.
+// What is sent meanwhile to another host leaves all the same.
+func TestErrorsWhileFull(t *testing.T) {
+	const burst = 50_000
+	refusals := make(chan []byte, 1)
+	responder := netlab.NewResponder(t, netlab.Self(t), netlab.ResponderConfig{
+		Addrs: []netip.Prefix{netip.MustParsePrefix(near4 + "/24"), netip.MustParsePrefix(near6 + "/64")},
+		Quiet: true,
+		Script: func(r *netlab.Request) []netlab.Answer {
+			refusals <- unreachable(r, r.Packet).Packet
+			return nil
+		},
+	})
+	for _, kind := range []SocketKind{SocketDatagram, SocketRaw} {
+		for _, c := range []struct{ refused, other string }{{far4, "127.0.0.1"}, {far6, "::1"}} {
+			t.Run(fmt.Sprint(kind, " ", c.other), func(t *testing.T) {
+				v6 := netip.MustParseAddr(c.other).Is6()
+				transport, err := openSocket(v6, socketConfig{kind: kind})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer transport.Close()
+				transport.(*socket).raw.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4096) })
+				template, err := newTemplate(v6, 56)
+				if err != nil {
+					t.Fatal(err)
+				}
+				send := func(host string) error {
+					_, err := transport.Send([]Message{{Addr: netip.MustParseAddr(host), Data: slices.Clone(template)}})
+					return err
+				}
+				if err := send(c.refused); err != nil {
+					t.Fatal(err)
+				}
+				refusal := <-refusals
+				var done atomic.Bool
+				var wg sync.WaitGroup
+				defer wg.Wait()
+				wg.Go(func() {
+					for range burst {
+						responder.Send(refusal)
+					}
+					done.Store(true)
+				})
+				for !done.Load() { // and nobody reads
+					if err := send(c.other); err != nil {
+						t.Error(err)
+						break
+					}
+				}
+			})
+		}
+	}
 }
 
 // hooked is a socket whose reader can be held up.

@@ -224,7 +224,7 @@ const longestSend = 100 * time.Microsecond
 // message: an ICMP error fails the next call on the socket, whichever that is, and the message is not sent. The
 // error queue holds it too, so nothing is lost by trying again; but reading that queue makes the next error in
 // it the pending one, so that alone does it. Then it tells whether another may have become pending meanwhile: something
-// has come.
+// has come, or there is no room for it to be seen.
 func (s *socket) attempt(alone bool) (pending bool, err error) {
 	if !alone {
 		return false, s.raw.Control(s.sending.send)
@@ -235,8 +235,9 @@ func (s *socket) attempt(alone bool) (pending bool, err error) {
 		before, _ := memory(fd)
 		unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
 		s.sending.send(fd)
-		after, _ := memory(fd)
-		pending = after[unix.SK_MEMINFO_RMEM_ALLOC] != before[unix.SK_MEMINFO_RMEM_ALLOC]
+		after, ok := memory(fd)
+		held := after[unix.SK_MEMINFO_RMEM_ALLOC]
+		pending = ok && (held != before[unix.SK_MEMINFO_RMEM_ALLOC] || held+longestError >= after[unix.SK_MEMINFO_RCVBUF])
 	})
 	return pending, err
 }
@@ -245,6 +246,8 @@ const (
 	// pendingTries is how often a message is tried at least whose error may be a pending one: each time, another
 	// message's error would have to come in between.
 	pendingTries = 8
+	// longestError is what an ICMP error takes of the receive buffer at most: 1280 bytes (RFC 4443, 2.4), and the kernel's own.
+	longestError = 4096
 	// mostTries is how often it is tried at most. The kernel gives up a neighbour that does not answer, and refuses a
 	// hundred messages in a row that waited for it.
 	mostTries = 1 << 12
