@@ -69,7 +69,7 @@ type sweep struct {
 	full    chan struct{} // some lane's table is
 	lanes   sync.WaitGroup
 	started int
-	open    atomic.Int64 // lanes that have not ended
+	open    atomic.Int64 // lanes that have not ended, and one for as long as more may be started
 	chunks  sync.Pool
 	replies sync.Pool
 }
@@ -81,6 +81,7 @@ type swept struct {
 }
 
 func (s *sweep) run(addrs iter.Seq[netip.Addr]) {
+	s.open.Add(1)
 	s.start()
 	chunk := s.chunks.Get().(*[chunkSize]netip.Addr)[:0]
 	for addr := range addrs {
@@ -112,6 +113,7 @@ func (s *sweep) run(addrs iter.Seq[netip.Addr]) {
 		return
 	}
 	close(s.jobs)
+	s.ended()
 	for list := range s.results {
 		if !s.deliver(list) {
 			return
@@ -134,11 +136,16 @@ func (s *sweep) start() {
 	s.started++
 	s.open.Add(1)
 	s.lanes.Go(func() {
+		defer s.ended()
 		l.run()
-		if s.open.Add(-1) == 0 {
-			close(s.results)
-		}
 	})
+}
+
+// ended says that a lane has ended, or that no more are started. The last one closes the results.
+func (s *sweep) ended() {
+	if s.open.Add(-1) == 0 {
+		close(s.results)
+	}
 }
 
 // hand gives a chunk to a lane. While none takes it, it yields what comes, and where another processor or another
