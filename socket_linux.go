@@ -231,6 +231,11 @@ func (s *socket) attempt(alone bool) (pending bool, err error) {
 	}
 	s.receive.Lock()
 	defer s.receive.Unlock()
+	return s.attemptAlone()
+}
+
+// attemptAlone is apart from attempt, for its results are on the heap: the function that is called back sets one.
+func (s *socket) attemptAlone() (pending bool, err error) {
 	err = s.raw.Control(func(fd uintptr) {
 		before, _ := memory(fd)
 		unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
