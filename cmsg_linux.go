@@ -54,9 +54,7 @@ func (b *batch) init(n int) {
 
 func (b *batch) sendmmsg(fd uintptr) {
 	b.before = time.Now()
-	n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&b.headers[b.first])),
-		uintptr(b.last-b.first), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
-	b.result(n, errno)
+	b.call(unix.SYS_SENDMMSG, fd, b.first, b.last, unix.MSG_NOSIGNAL)
 	if b.n > 1 {
 		b.after = time.Now()
 	} else {
@@ -64,18 +62,33 @@ func (b *batch) sendmmsg(fd uintptr) {
 	}
 }
 
-func (b *batch) recvmmsg(fd uintptr) {
-	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.headers[0])),
-		uintptr(b.count), uintptr(b.flags|unix.MSG_DONTWAIT), 0, 0)
-	b.result(n, errno)
-}
+func (b *batch) recvmmsg(fd uintptr) { b.call(unix.SYS_RECVMMSG, fd, 0, b.count, b.flags) }
 
-func (b *batch) result(n uintptr, errno syscall.Errno) {
+// quickBytes is how much the messages of a call may hold for it to keep its processor. The kernel takes some 50 us for
+// a batch of usual messages; what it takes for the longest would keep the garbage collector, and all else that
+// stops the world, waiting for too long.
+const quickBytes = batchSize * usualMessage
+
+// call makes a system call that never blocks on the messages from first to before last. Around one that is quick it
+// tells the runtime nothing, which would give the processor to another thread after 20 us (runtime/proc.go, sysmon).
+func (b *batch) call(trap, fd uintptr, first, last, flags int) {
+	bytes := 0
+	for i := first; i < last; i++ {
+		bytes += int(b.vectors[i].Len)
+	}
+	call := unix.RawSyscall6
+	if bytes > quickBytes {
+		call = unix.Syscall6
+	}
+	n, _, errno := call(trap, fd, b.header(first), uintptr(last-first), uintptr(flags|unix.MSG_DONTWAIT), 0, 0)
 	b.n, b.errno = int(n), errno
 	if errno != 0 {
 		b.n = 0
 	}
 }
+
+// header is the address of the header of message i.
+func (b *batch) header(i int) uintptr { return uintptr(unsafe.Pointer(&b.headers[i])) }
 
 // set lays out message i to be sent.
 func (b *batch) set(i int, m *Message, v6 bool) error {
@@ -205,6 +218,8 @@ func parseExtendedError(data []byte, m *Message, v6 bool) {
 	switch e.Origin {
 	case unix.SO_EE_ORIGIN_TIMESTAMPING:
 		m.key, m.departed = e.Data, e.Info == unix.SCM_TSTAMP_SND
+	case unix.SO_EE_ORIGIN_LOCAL:
+		m.tooBig = syscall.Errno(e.Errno) == unix.EMSGSIZE
 	case origin:
 		var name unix.RawSockaddrInet6
 		copy(unsafe.Slice((*byte)(unsafe.Pointer(&name)), unsafe.Sizeof(name)), data[size:])

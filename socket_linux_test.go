@@ -180,7 +180,7 @@ func loopbackAddrs(n int) iter.Seq[netip.Addr] {
 func TestSweepLoopback(t *testing.T) {
 	eachKind(t, func(t *testing.T, kind Option) {
 		p := newPinger(t, kind)
-		files := openFiles(t)
+		sockets := openSockets(t)
 		n := 0
 		for addr, r := range p.Sweep(t.Context(), loopbackAddrs(50_000), WithTimeout(time.Minute)) {
 			if n++; r.Err != nil || r.From != addr {
@@ -190,7 +190,7 @@ func TestSweepLoopback(t *testing.T) {
 		if c := p.Counters(); n != 50_000 || c.Received != 50_000 || c.LocalDrops+c.Stray != 0 {
 			t.Errorf("%d replies, %+v", n, c)
 		}
-		if more := openFiles(t) - files; more > 2*(runtime.GOMAXPROCS(0)-1) {
+		if more := openSockets(t) - sockets; more > 2*(runtime.GOMAXPROCS(0)-1) {
 			t.Errorf("%d more sockets for %d processors", more, runtime.GOMAXPROCS(0))
 		}
 	})
@@ -357,6 +357,20 @@ func openFiles(t testing.TB) int {
 		t.Fatal(err)
 	}
 	return len(entries)
+}
+
+func openSockets(t testing.TB) (n int) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if target, _ := os.Readlink("/proc/self/fd/" + e.Name()); strings.HasPrefix(target, "socket:") {
+			n++
+		}
+	}
+	return n
 }
 
 // A hundred targets, a thousand callers, one Pinger: nothing is lost or mixed up, and it needs no more sockets

@@ -111,7 +111,7 @@ func canKeyDepartures() bool {
 // memory is what SO_MEMINFO tells (linux/sock_diag.h), if it does.
 func memory(fd uintptr) (info [unix.SK_MEMINFO_VARS]uint32, ok bool) {
 	size := uint32(unsafe.Sizeof(info))
-	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
+	_, _, errno := unix.RawSyscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
 		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
 	return info, errno == 0
 }

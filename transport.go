@@ -58,9 +58,11 @@ type Message struct {
 	Err *ICMPError
 
 	// key, on a message sent, asks the kernel to report under it when the message leaves; 0 does not.
-	// With departed set, a received message is no message but that report.
+	// With departed set, a received message is no message but that report; with tooBig, that one of ours, which
+	// is not told, was too big for the device.
 	key      uint32
 	departed bool
+	tooBig   bool
 }
 
 // A Transport carries the ICMP messages of one [Pinger], of both IP versions. The kernel's sockets are one; everything

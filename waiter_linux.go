@@ -1,0 +1,87 @@
+package ping
+
+import (
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A waiter waits for a socket. The runtime's poller does not know the socket, but an epoll instance of its own
+// in its place, which looks at the socket only while somebody waits: in the poller itself, each arrival would wake a
+// thread, also where callers read their answers without waiting.
+//
+// One goroutine at a time waits. Interrupt and Close are safe to call from others meanwhile.
+type waiter struct {
+	epoll  *os.File
+	raw    syscall.RawConn
+	socket int
+
+	// What follows is the waiting goroutine's.
+	look   func(epoll uintptr) bool
+	armed  bool
+	events [1]unix.EpollEvent // as the last wait found them
+	err    error
+}
+
+// newWaiter returns a waiter for the socket, which must be closed after it.
+func newWaiter(socket int) (*waiter, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	err = unix.EpollCtl(fd, unix.EPOLL_CTL_ADD, socket, &unix.EpollEvent{Events: unix.EPOLLONESHOT, Fd: int32(socket)})
+	if err == nil {
+		err = unix.SetNonblock(fd, true) // has package os put it into the runtime's poller
+	}
+	if err != nil {
+		unix.Close(fd)
+		return nil, os.NewSyscallError("epoll_ctl", err)
+	}
+	w := &waiter{epoll: os.NewFile(uintptr(fd), "epoll"), socket: socket}
+	if w.raw, err = w.epoll.SyscallConn(); err != nil {
+		w.epoll.Close()
+		return nil, err
+	}
+	w.look = w.ready
+	return w, nil
+}
+
+// wait returns when something has come to either of the socket's queues, and whether to that of errors; or when it is
+// interrupted. After Close it returns net.ErrClosed.
+func (w *waiter) wait() (errors bool, err error) {
+	err = w.raw.Read(w.look)
+	switch {
+	case err == nil:
+		return w.events[0].Events&unix.EPOLLERR != 0, w.err
+	case os.IsTimeout(err):
+		w.epoll.SetReadDeadline(time.Time{})
+		return true, nil
+	}
+	return false, net.ErrClosed
+}
+
+// ready has the epoll instance look at the socket until it has seen something there, once: EPOLLONESHOT.
+func (w *waiter) ready(epoll uintptr) bool {
+	if !w.armed {
+		w.events[0] = unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLONESHOT, Fd: int32(w.socket)} // and EPOLLERR, always
+		w.err = os.NewSyscallError("epoll_ctl", unix.EpollCtl(int(epoll), unix.EPOLL_CTL_MOD, w.socket, &w.events[0]))
+		w.armed = w.err == nil
+		return !w.armed
+	}
+	n, err := unix.EpollWait(int(epoll), w.events[:], 0)
+	if n == 0 || err == unix.EINTR { // what woke it was of an earlier wait
+		return false
+	}
+	w.armed = false
+	w.err = os.NewSyscallError("epoll_wait", err)
+	return true
+}
+
+// interrupt has the present wait, or else the next, return.
+func (w *waiter) interrupt() { w.epoll.SetReadDeadline(time.Unix(1, 0)) }
+
+// Close ends a wait.
+func (w *waiter) Close() { w.epoll.Close() }
