@@ -27,11 +27,14 @@ func (f *flight) accept(m *Message, read stamp) {
 	} else {
 		ok = ok && e.isReply(v6)
 	}
-	if !ok || !m.Addr.IsValid() || int(e.seq) >= len(f.slots) || f.slots[e.seq].state == unused {
+	s := (*slot)(nil)
+	if ok && m.Addr.IsValid() {
+		s = f.find(e.seq)
+	}
+	if s == nil {
 		f.counts.Stray++
 		return
 	}
-	s := &f.slots[e.seq]
 	in := f.owner(s)
 	if s.dst != m.Addr.As16() || !e.hasCookie(s.cookie, int(s.size)) {
 		f.counts.Stray++
@@ -56,7 +59,7 @@ func (f *flight) accept(m *Message, read stamp) {
 
 // arrive does with an answer what the state of its probe asks for.
 func (f *flight) arrive(a *arrival) {
-	s := &f.slots[a.seq]
+	s := f.at(a.seq)
 	switch {
 	case s.state == sending:
 		f.hold(&f.early, s, a)
@@ -95,7 +98,7 @@ func (f *flight) late(in *inbox) {
 
 // settle ends the waiting probe that was answered. What came in time counts, however late it was read.
 func (f *flight) settle(a *arrival) {
-	s := &f.slots[a.seq]
+	s := f.at(a.seq)
 	left := s.sent.add(int64(s.lag))
 	rtt, clock := roundTrip(left, a.read, a.wall)
 	if wire, ok := wireRoundTrip(s.sent, a.read, s.departed, a.wall); ok {

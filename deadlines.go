@@ -1,9 +1,9 @@
 package ping
 
-// A deadline is when the probe in a slot is given up, on the monotonic clock.
+// A deadline is when the probe with a sequence number is given up, on the monotonic clock.
 type deadline struct {
-	at   int64
-	slot uint16
+	at  int64
+	seq uint16
 }
 
 // deadlines is a binary heap, earliest first, that keeps in each slot where its deadline stands, so that any
@@ -25,7 +25,7 @@ func (f *flight) removeDeadline(i int) {
 		return
 	}
 	f.deadlines[i] = moved
-	f.slots[moved.slot].deadline = int32(i)
+	f.at(moved.seq).deadline = int32(i)
 	if !f.down(i) {
 		f.up(i)
 	}
@@ -69,5 +69,5 @@ func (f *flight) down(i int) (moved bool) {
 
 func (f *flight) place(i int, d deadline) {
 	f.deadlines[i] = d
-	f.slots[d.slot].deadline = int32(i)
+	f.at(d.seq).deadline = int32(i)
 }

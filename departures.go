@@ -5,11 +5,8 @@ import "slices"
 // departed notes when a probe left. The key is as keyOf made it.
 func (f *flight) departed(key uint32, wall int64) {
 	seq := uint16(key)
-	if int(seq) >= len(f.slots) {
-		return
-	}
-	s := &f.slots[seq]
-	if keyOf(seq, s.cookie) != key || s.state != sending && s.state != waiting {
+	s := f.find(seq)
+	if s == nil || keyOf(seq, s.cookie) != key || s.state != sending && s.state != waiting {
 		return
 	}
 	s.departed = wall
@@ -28,7 +25,7 @@ func (f *flight) settleUnstamped(which func(*arrival) bool) {
 		if !which(&a) {
 			return false
 		}
-		s := &f.slots[a.seq]
+		s := f.at(a.seq)
 		if s.state == waiting {
 			f.settle(&a)
 		} else {
@@ -60,6 +57,6 @@ func (f *flight) takeEarly(seq uint16) arrival {
 	i := slices.IndexFunc(f.early, func(a arrival) bool { return a.seq == seq })
 	a := f.early[i]
 	f.early = slices.Delete(f.early, i, i+1)
-	f.slots[seq].held = unused
+	f.at(seq).held = unused
 	return a
 }

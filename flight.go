@@ -28,8 +28,8 @@ const (
 	expired        // given up
 )
 
-// A slot is what the table knows of the last probe with one sequence number. It has no pointers, so that the
-// garbage collector need not look at 65,536 of them.
+// A slot is what the table knows of the last probe that had it. It has no pointers, so that the garbage collector
+// need not look at 65,536 of them.
 type slot struct {
 	dst      [16]byte // as netip.Addr.As16; a zone does not matter
 	cookie   uint64
@@ -44,20 +44,22 @@ type slot struct {
 	prev     int32  // the owner's other probes in flight, -1 at the ends
 	next     int32
 	lag      uint32 // how long after sent it left, ns: an estimate, for the later messages of a batch
+	seq      uint16 // the probe's sequence number
 	size     uint16 // of the payload
 	state    state
 	held     state // what the answer in early or unstamped makes of the probe; unused for none there
 }
 
 // A flight is the table of probes in flight over one transport. A probe takes the next sequence number whose
-// slot is free, and is found again by that number alone. The table starts small and doubles as probes in flight
-// need it, to one slot for each of the 65,536 numbers.
+// slot is free, and is found again by that number alone: the slot is the number, modulo the size of the table. All
+// 65,536 numbers are used before one comes again, if the slots let them. The table starts small and doubles as
+// probes in flight need it, to one slot for each number.
 //
 // It does no I/O, reads no clock and knows no goroutines: its owner locks it, and tells it the time.
 type flight struct {
 	slots     []slot
-	next      int // the sequence number to try next
-	count     int // of probes sending or waiting
+	next      uint16 // the sequence number to try next
+	count     int    // of probes sending or waiting
 	deadlines deadlines
 	early     []arrival // answers that came before the send call returned
 	wire      bool      // the transport reports departures
@@ -94,7 +96,7 @@ func (f *flight) register(in *inbox) {
 func (f *flight) release(in *inbox) {
 	for in.first >= 0 {
 		seq := uint16(in.first)
-		s := &f.slots[seq]
+		s := f.at(seq)
 		f.unlink(in, seq)
 		// One that is still being sent keeps its slot until sent or failed is told of it.
 		if s.state == waiting {
@@ -131,26 +133,24 @@ func (f *flight) full(bulk bool) bool {
 // until sent tells when it left.
 func (f *flight) take(in *inbox, r *request) {
 	if 2*f.count >= len(f.slots) && len(f.slots) < maxSlots {
-		grown := make([]slot, max(2*len(f.slots), minSlots))
-		copy(grown, f.slots)
-		f.slots = grown
+		f.grow()
 	}
-	for f.next %= len(f.slots); ; f.next = (f.next + 1) % len(f.slots) {
-		if s := f.slots[f.next].state; s != sending && s != waiting {
-			break
-		}
+	s := f.at(f.next)
+	for s.state == sending || s.state == waiting {
+		f.next++
+		s = f.at(f.next)
 	}
-	seq := uint16(f.next)
-	if f.slots[seq].held != unused {
-		f.unstamped = slices.DeleteFunc(f.unstamped, func(a arrival) bool { return a.seq == seq })
+	if s.held != unused {
+		f.unstamped = slices.DeleteFunc(f.unstamped, func(a arrival) bool { return a.seq == s.seq })
 	}
+	seq := f.next
 	f.next++
 	f.count++
 	r.seq, r.cookie = seq, f.cookies()
 	if r.flow != 0 {
 		r.cookie = balance(r.cookie, seq, r.flow)
 	}
-	f.slots[seq] = slot{
+	*s = slot{
 		dst:     r.dst.As16(),
 		cookie:  r.cookie,
 		tag:     r.tag,
@@ -160,13 +160,39 @@ func (f *flight) take(in *inbox, r *request) {
 		term:    f.terms[in.place],
 		prev:    -1,
 		next:    in.first,
+		seq:     seq,
 		size:    uint16(r.size()),
 		state:   sending,
 	}
 	if in.first >= 0 {
-		f.slots[in.first].prev = int32(seq)
+		f.at(uint16(in.first)).prev = int32(seq)
 	}
 	in.first = int32(seq)
+}
+
+// grow doubles the table.
+func (f *flight) grow() {
+	grown := make([]slot, max(2*len(f.slots), minSlots))
+	for i := range f.slots {
+		if s := &f.slots[i]; s.state != unused {
+			grown[int(s.seq)%len(grown)] = *s
+		}
+	}
+	f.slots = grown
+}
+
+// at returns the slot of a sequence number, which may be another's.
+func (f *flight) at(seq uint16) *slot { return &f.slots[int(seq)&(len(f.slots)-1)] }
+
+// find returns the slot of the last probe with the sequence number, nil if it has been taken for another since.
+func (f *flight) find(seq uint16) *slot {
+	if len(f.slots) == 0 {
+		return nil
+	}
+	if s := f.at(seq); s.state != unused && s.seq == seq {
+		return s
+	}
+	return nil
 }
 
 // cost is what the receive buffer must have room for while a probe with so many bytes of payload is in flight.
@@ -187,20 +213,20 @@ func (f *flight) land(s *slot, end state) {
 func (f *flight) vacate(s *slot) { f.window.remove(s.slice, f.cost(int(s.size))) }
 
 func (f *flight) unlink(in *inbox, seq uint16) {
-	s := &f.slots[seq]
+	s := f.at(seq)
 	if s.prev >= 0 {
-		f.slots[s.prev].next = s.next
+		f.at(uint16(s.prev)).next = s.next
 	} else {
 		in.first = s.next
 	}
 	if s.next >= 0 {
-		f.slots[s.next].prev = s.prev
+		f.at(uint16(s.next)).prev = s.prev
 	}
 }
 
 // sent says when the probe left: not before at, and probably lag later. The wait for its answer begins.
 func (f *flight) sent(seq uint16, at stamp, lag int64) {
-	s := &f.slots[seq]
+	s := f.at(seq)
 	f.counts.Sent++
 	s.sent = at
 	s.lag = uint32(min(max(lag, 0), 1<<32-1))
@@ -230,7 +256,7 @@ func (f *flight) abandon(s *slot) {
 
 // forget frees the slot of a probe that has not been sent, if nobody is interested in it any more.
 func (f *flight) forget(seq uint16) bool {
-	s := &f.slots[seq]
+	s := f.at(seq)
 	if f.owner(s) != nil {
 		return false
 	}
@@ -241,7 +267,7 @@ func (f *flight) forget(seq uint16) bool {
 // unsend takes a probe out of flight that has not been sent. It may have an answer all the same: a firewall's ICMP
 // error, or a forged one where the payload has no room for a cookie.
 func (f *flight) unsend(seq uint16) {
-	s := &f.slots[seq]
+	s := f.at(seq)
 	f.vacate(s)
 	f.land(s, unused)
 	if s.held != unused {
@@ -251,7 +277,7 @@ func (f *flight) unsend(seq uint16) {
 
 // failed says that the probe could not be sent.
 func (f *flight) failed(seq uint16, err error) {
-	s := &f.slots[seq]
+	s := f.at(seq)
 	f.counts.SendErrors++
 	f.unsend(seq)
 	if in := f.owner(s); in != nil {
@@ -262,7 +288,7 @@ func (f *flight) failed(seq uint16, err error) {
 
 // finish takes a waiting probe out of flight. Only probes whose owner is interested wait.
 func (f *flight) finish(seq uint16, end state) *inbox {
-	s := &f.slots[seq]
+	s := f.at(seq)
 	f.land(s, end)
 	f.removeDeadline(int(s.deadline))
 	in := f.inboxes[s.owner]
@@ -274,12 +300,12 @@ func (f *flight) finish(seq uint16, end state) *inbox {
 // waits for the report of its departure, need wait no longer.
 func (f *flight) expire(now int64) {
 	f.settleUnstamped(func(a *arrival) bool {
-		s := &f.slots[a.seq]
+		s := f.at(a.seq)
 		return s.state == waiting && f.deadlines[s.deadline].at <= now
 	})
 	for len(f.deadlines) > 0 && f.deadlines[0].at <= now {
-		seq := f.deadlines[0].slot
-		s := &f.slots[seq]
+		seq := f.deadlines[0].seq
+		s := f.at(seq)
 		in := f.finish(seq, expired)
 		f.counts.Lost++
 		o := outcome{tag: s.tag, sent: s.sent.wall + int64(s.lag), err: ErrTimeout}
@@ -302,7 +328,7 @@ func (f *flight) noteDrops(drops uint64, now int64) {
 	if sending := f.count - len(f.deadlines); sending > 0 {
 		return // what one of them was answered may be among the drops already
 	}
-	if len(f.deadlines) == 0 || f.slots[f.deadlines[0].slot].sent.mono > f.dropsAt {
+	if len(f.deadlines) == 0 || f.at(f.deadlines[0].seq).sent.mono > f.dropsAt {
 		f.uncharged = 0
 	}
 }
@@ -310,9 +336,9 @@ func (f *flight) noteDrops(drops uint64, now int64) {
 // drain ends every probe that waits, with err.
 func (f *flight) drain(err error) {
 	for len(f.deadlines) > 0 {
-		seq := f.deadlines[0].slot
+		seq := f.deadlines[0].seq
 		in := f.finish(seq, expired)
 		f.counts.Abandoned++
-		in.put(outcome{tag: f.slots[seq].tag, err: err})
+		in.put(outcome{tag: f.at(seq).tag, err: err})
 	}
 }

@@ -142,7 +142,7 @@ func (m *model) step(s *script) {
 		}
 	case 19:
 		if p := pick(s, m.probes); p != nil { // the numbers have gone round
-			f.next = int(p.seq)
+			f.next = p.seq
 		}
 	}
 }

@@ -16,7 +16,7 @@ type model struct {
 	now     stamp
 	steps   int // of the wall clock so far
 	probes  []*modelProbe
-	holders map[uint16]*modelProbe // the last probe with each number, unless it was not sent
+	holders map[uint16]*modelProbe // the last probe in each slot, by its number, unless it was not sent
 	inboxes []*modelInbox
 	counts  Counters
 	offered uint64 // messages
@@ -86,12 +86,18 @@ func (m *model) take(s *script) {
 	}
 	p.lag = []int64{0, 0, 500, 4e6}[s.next()%4]
 	m.flight.take(in.inbox, &p.request)
-	if old := m.holders[p.seq]; old != nil {
+	for i := 0; i < maxSlots; i += len(m.flight.slots) { // those that would lie in the same slot
+		seq := p.seq + uint16(i)
+		old := m.holders[seq]
+		if old == nil {
+			continue
+		}
 		if old.state == sending || old.state == waiting {
-			m.Fatalf("probe %d takes the number of probe %d, which is in flight", p.tag, old.tag)
+			m.Fatalf("probe %d takes the slot of probe %d, which is in flight", p.tag, old.tag)
 		}
 		m.dropped += uint64(len(old.held))
 		old.held = nil
+		delete(m.holders, seq)
 	}
 	m.holders[p.seq] = p
 	m.probes = append(m.probes, p)
@@ -416,13 +422,13 @@ func (m *model) check() {
 			continue
 		}
 		flying++
-		s := &f.slots[p.seq]
+		s := f.at(p.seq)
 		if s.state != p.state || s.cookie != p.cookie || s.tag != p.tag {
 			m.Fatalf("probe %d is %d, the table has %+v", p.tag, p.state, s)
 		}
 		if p.state == waiting {
 			wait++
-			if d := f.deadlines[s.deadline]; d.slot != p.seq || d.at != p.deadline {
+			if d := f.deadlines[s.deadline]; d.seq != p.seq || d.at != p.deadline {
 				m.Errorf("probe %d: deadline %+v, want number %d at %d", p.tag, d, p.seq, p.deadline)
 			}
 		}
@@ -483,8 +489,8 @@ func (m *model) checkInbox(in *modelInbox) {
 	}
 	listed := map[uint16]bool{}
 	last := int32(-1)
-	for seq := in.first; seq >= 0; seq = f.slots[seq].next {
-		if listed[uint16(seq)] || f.slots[seq].prev != last {
+	for seq := in.first; seq >= 0; seq = f.at(uint16(seq)).next {
+		if listed[uint16(seq)] || f.at(uint16(seq)).prev != last {
 			m.Fatalf("the list of an inbox is broken at number %d", seq)
 		}
 		listed[uint16(seq)] = true
