@@ -148,6 +148,12 @@ func (c *conn) takeDue(now int64) []request {
 			heap.Pop(&c.agenda)
 			continue
 		}
+		if c.flight.packed() { // for who knows how long: the caller is to find another conn
+			heap.Pop(&c.agenda)
+			p.own = true
+			p.in.signal()
+			continue
+		}
 		if c.stalled = c.flight.full(false); c.stalled {
 			break
 		}

@@ -2,6 +2,7 @@ package ping
 
 import (
 	crand "crypto/rand"
+	"errors"
 	"log/slog"
 	"math"
 	"math/rand/v2"
@@ -37,7 +38,9 @@ type conn struct {
 	retired   atomic.Bool   // there is another to use instead
 	listening atomic.Bool   // the receiving goroutine is not at rest
 	rouse     chan struct{} // ends its rest
-	lastRead  atomic.Int64  // when messages were last settled, on the monotonic clock
+	lastNote  atomic.Int64  // when the transport was last asked for its drops, on the monotonic clock
+	idle      atomic.Bool   // nothing is in flight
+	crowded   atomic.Bool   // the table itself has no room for more bulk
 
 	mu      sync.Mutex // guards what follows, for a moment only
 	flight  flight
@@ -47,6 +50,7 @@ type conn struct {
 	agenda  agenda
 	stalled bool          // what is due on the agenda waits for room
 	armed   int64         // when the timer fires, on the monotonic clock
+	retryAt int64         // when what was refused is tried again, on the monotonic clock; 0: there is none
 	grace   int64         // until when what was overdue was not given up, on the monotonic clock
 	room    chan struct{} // closed when the table is full no more; nil while nobody waits for that
 	patient bool          // those who do have bulk to send
@@ -63,11 +67,11 @@ type conn struct {
 	}
 	out struct {
 		sync.Mutex // guards the three that follow
-		queue      []request
+		fresh      fifo[request]
 		busy       bool // some goroutine is sending, or parked is set
 		parked     bool // the timekeeper is to go on sending
 		// The rest is the sending goroutine's own.
-		refused  []request // for want of room
+		refused  fifo[request] // for want of room
 		batch    []request
 		messages []Message
 	}
@@ -107,7 +111,15 @@ func newConn(t Transport, epoch time.Time, limiter *limiter, log *slog.Logger) *
 	c.out.batch = make([]request, batchSize)
 	c.out.messages = make([]Message, batchSize)
 	c.listening.Store(true)
-	c.running.Go(c.receive)
+	c.idle.Store(true)
+	c.running.Add(1)
+	go func() {
+		err := c.receive()
+		c.running.Done() // before the log's handler, which may call Close
+		if !errors.Is(err, net.ErrClosed) {
+			c.log.Error("ping: transport ended", "error", err)
+		}
+	}()
 	c.running.Go(c.keepTime)
 	return c
 }
@@ -126,12 +138,12 @@ func (c *conn) close() error {
 
 // end ends what is in flight with cause, and tells the goroutines to end.
 func (c *conn) end(cause error) {
+	c.noteDrops()
 	c.mu.Lock()
 	if c.closed != nil {
 		c.mu.Unlock()
 		return
 	}
-	c.noteDrops(c.now().mono)
 	c.closed = cause
 	c.flight.drain(cause)
 	c.disband()
@@ -144,11 +156,11 @@ func (c *conn) end(cause error) {
 	c.mu.Unlock()
 }
 
-// register lets in take part, unless the conn has been retired, and has ended. The inbox must be released.
+// register lets in take part, unless the conn has been retired. The inbox must be released.
 func (c *conn) register(in *inbox) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.retired.Load() && c.closed != nil {
+	if c.retired.Load() {
 		return false
 	}
 	c.flight.register(in)
@@ -179,17 +191,11 @@ func (c *conn) retire() {
 	}
 }
 
-func (c *conn) ended() bool {
+// finished reports whether the conn has ended, and all has been settled.
+func (c *conn) finished() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.closed != nil
-}
-
-// crowded reports whether the table itself has no room for more bulk.
-func (c *conn) crowded() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.flight.count >= bulkInFlight
+	return c.closed != nil && c.flight.count == 0
 }
 
 // cause is why the conn has ended, nil if it has not.
@@ -224,8 +230,8 @@ func (c *conn) oddities(in *inbox) oddities {
 
 // counters returns what the conn has seen.
 func (c *conn) counters() Counters {
+	c.noteDrops()
 	c.mu.Lock()
-	c.noteDrops(c.now().mono)
 	n := c.flight.counts
 	n.LocalDrops = c.flight.drops
 	c.mu.Unlock()
@@ -233,9 +239,15 @@ func (c *conn) counters() Counters {
 	return n
 }
 
-// noteDrops asks the transport how much it has dropped. The caller holds c.mu.
-func (c *conn) noteDrops(now int64) {
-	if c.queue != nil && c.closed == nil {
-		c.flight.noteDrops(c.queue.drops(), now)
+// noteDrops asks the transport how much it has dropped.
+func (c *conn) noteDrops() {
+	if c.queue == nil {
+		return
 	}
+	drops := c.queue.drops()
+	c.mu.Lock()
+	now := c.now().mono
+	c.flight.noteDrops(drops, now)
+	c.mu.Unlock()
+	c.lastNote.Store(now)
 }

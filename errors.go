@@ -28,6 +28,10 @@ var ErrLocalDrop = fmt.Errorf("%w: this host's socket dropped messages", ErrTime
 // text of an error that wraps it names what is in the way and the command that mends it.
 var ErrNotPermitted = fmt.Errorf("ICMP sockets are not permitted: %w", fs.ErrPermission)
 
+// errBubble says that the Pinger's clock is not the caller's.
+var errBubble = fmt.Errorf("a Pinger made outside of a bubble of testing/synctest cannot be used in it, "+
+	"nor one that was made in it outside: %w", errors.ErrUnsupported)
+
 // An ICMPError is an ICMP error message that ended a probe: some host or router on the way says why the echo
 // request got no further.
 type ICMPError struct {

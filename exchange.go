@@ -24,6 +24,9 @@ func (p *Pinger) prepare(ctx context.Context, host string, opts []ProbeOption) (
 	if err != nil {
 		return nil, err
 	}
+	if err := p.usable(); err != nil {
+		return nil, err
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -32,7 +35,7 @@ func (p *Pinger) prepare(ctx context.Context, host string, opts []ProbeOption) (
 		return nil, err
 	}
 	v6 := target.Is6()
-	conn, err := p.conn(v6, config.dontFragment, 0)
+	conn, err := p.roomy(v6, config.dontFragment)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +45,7 @@ func (p *Pinger) prepare(ctx context.Context, host string, opts []ProbeOption) (
 	}
 	e := p.exchanges.Get().(*exchange)
 	for !conn.register(e.in) { // Reopen has come in between
-		if conn, err = p.conn(v6, config.dontFragment, 0); err != nil {
+		if conn, err = p.roomy(v6, config.dontFragment); err != nil {
 			p.exchanges.Put(e)
 			return nil, err
 		}
@@ -80,10 +83,10 @@ func (e *exchange) end() {
 	e.pinger.exchanges.Put(e)
 }
 
-// move goes on over the Pinger's present sockets. Nothing is in flight.
+// move goes on over the Pinger's present sockets, one that has room. Nothing is in flight.
 func (e *exchange) move() error {
-	conn, err := e.pinger.conn(e.target.Is6(), e.config.dontFragment, 0)
-	if err != nil {
+	conn, err := e.pinger.roomy(e.target.Is6(), e.config.dontFragment)
+	if err != nil || conn == e.conn {
 		return err
 	}
 	in := newInbox()
@@ -153,6 +156,11 @@ func (e *exchange) run(ctx context.Context, n int, yield func(Reply) bool) error
 				return nil
 			}
 		case stepSend:
+			if e.conn.crowded.Load() && p.flying == 1 { // this one alone
+				if err := e.move(); err != nil {
+					return err
+				}
+			}
 			if err := e.send(ctx); err != nil {
 				return err
 			}

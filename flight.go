@@ -120,13 +120,19 @@ func (f *flight) owner(s *slot) *inbox {
 	return f.inboxes[s.owner]
 }
 
+// crowded reports whether the table itself has no room for more bulk.
+func (f *flight) crowded() bool { return f.count >= bulkInFlight }
+
+// packed reports whether the table itself has no room at all.
+func (f *flight) packed() bool { return f.count >= maxInFlight }
+
 // full reports whether there is no room for another probe. Bulk, which takes what room there is as soon as there is some,
 // leaves the last of it to the others.
 func (f *flight) full(bulk bool) bool {
-	if bulk && (f.count >= bulkInFlight || f.count-len(f.deadlines) >= maxUnsent) {
+	if bulk && (f.crowded() || f.count-len(f.deadlines) >= maxUnsent) {
 		return true
 	}
-	return f.count >= maxInFlight || f.window.full(bulk)
+	return f.packed() || f.window.full(bulk)
 }
 
 // take gives the probe a sequence number and a cookie. The table must not be full. The probe has no deadline
@@ -254,14 +260,24 @@ func (f *flight) abandon(s *slot) {
 	f.land(s, expired)
 }
 
-// forget frees the slot of a probe that has not been sent, if nobody is interested in it any more.
-func (f *flight) forget(seq uint16) bool {
-	s := f.at(seq)
-	if f.owner(s) != nil {
-		return false
+// wanted moves those of the requests, none of which has been sent, to the front that somebody is interested in, and
+// returns their number. The others' slots it frees.
+func (f *flight) wanted(requests []request) (n int) {
+	for _, r := range requests {
+		if f.owner(f.at(r.seq)) == nil {
+			f.unsend(r.seq)
+			continue
+		}
+		requests[n] = r
+		n++
 	}
-	f.unsend(seq)
-	return true
+	return n
+}
+
+// turnAway tells in of a probe that could not be taken for so long that it is given up.
+func (f *flight) turnAway(in *inbox, tag int64) {
+	f.counts.SendErrors++
+	in.put(outcome{tag: tag, err: ErrNoRoom})
 }
 
 // unsend takes a probe out of flight that has not been sent. It may have an answer all the same: a firewall's ICMP

@@ -309,7 +309,7 @@ func TestForgotten(t *testing.T) {
 	seq, cookie := take(f, in, &p)
 	f.accept(testReply(t, seq, cookie, 0, 50), stamp{60, 60})
 	f.release(in)
-	if !f.forget(seq) || len(f.early) != 0 {
+	if f.wanted([]request{{seq: seq}}) != 0 || len(f.early) != 0 {
 		t.Errorf("early %+v", f.early)
 	}
 	f.register(in)

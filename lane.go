@@ -12,7 +12,8 @@ type lane struct {
 	conns     [2]*conn
 	errs      [2]error
 	templates [2][]byte
-	in        [2]*inbox // of one wake channel
+	in        [2]*inbox     // nil while there is no conn
+	wake      chan struct{} // of both
 	ready     [2][]request
 
 	job   []netip.Addr // addresses from the chunk
@@ -36,32 +37,24 @@ type pending struct {
 }
 
 func newLane(s *sweep, number int) *lane {
-	l := &lane{sweep: s, number: number, report: s.replies.Get().(*[chunkSize]swept)[:0]}
-	wake := make(chan struct{}, 1)
+	l := &lane{sweep: s, number: number, report: s.replies.Get().(*[chunkSize]swept)[:0], wake: make(chan struct{}, 1)}
 	for i := range l.conns {
-		if l.conns[i], l.errs[i] = s.pinger.conn(i == 1, s.config.dontFragment, number); l.errs[i] != nil {
-			continue
-		}
-		if l.templates[i], l.errs[i] = s.pinger.template(i == 1, s.config.size); l.errs[i] != nil {
-			continue
-		}
-		l.in[i] = newInbox()
-		l.in[i].wake = wake
 		l.ready[i] = make([]request, 0, batchSize)
+		if l.templates[i], l.errs[i] = s.pinger.template(i == 1, s.config.size); l.errs[i] == nil {
+			l.join(i)
+		}
 	}
 	return l
 }
 
 // run sends to the addresses that it is given, until there are no more and all is settled.
 func (l *lane) run() {
-	l.join()
 	defer l.leave()
 	l.timer = time.NewTimer(0)
 	defer l.timer.Stop()
 	for l.sweep.ctx.Err() == nil {
 		if l.retired() && l.idle() {
-			l.leave()
-			l.join()
+			l.leave() // the next address joins
 		}
 		l.fill()
 		sent, room := l.send()
@@ -87,13 +80,23 @@ func (l *lane) run() {
 	}
 }
 
-// join takes part in the present sockets, which Reopen may exchange at any moment.
-func (l *lane) join() {
-	for i := range l.conns {
-		for l.in[i] != nil && !l.conns[i].register(l.in[i]) {
-			if l.conns[i], l.errs[i] = l.sweep.pinger.conn(i == 1, l.sweep.config.dontFragment, l.number); l.errs[i] != nil {
-				l.in[i] = nil
-			}
+// join takes part in the family's present socket, which Reopen may exchange at any moment. If there is none it leaves
+// the reason in l.errs.
+func (l *lane) join(family int) {
+	for {
+		c, err := l.sweep.pinger.conn(family == 1, l.sweep.config.dontFragment, l.number)
+		if err != nil && l.report != nil && l.number > 0 { // better a socket that is shared than none
+			c, err = l.sweep.pinger.conn(family == 1, l.sweep.config.dontFragment, 0)
+		}
+		l.conns[family], l.errs[family] = c, err
+		if err != nil {
+			return
+		}
+		in := newInbox()
+		in.wake = l.wake
+		if c.register(in) {
+			l.in[family] = in
+			return
 		}
 	}
 }
@@ -106,8 +109,10 @@ func (l *lane) leave() {
 	for i, in := range l.in {
 		if in != nil {
 			l.conns[i].release(in)
+			l.in[i] = nil
 		}
 	}
+	l.turnAt = time.Time{}
 }
 
 // retired reports whether there are other sockets to use instead, once all that is in flight is settled.
@@ -147,11 +152,10 @@ func (l *lane) wait(waiting bool, room [2]<-chan struct{}) {
 			l.conns[i].listen()
 		}
 	}
-	wake := l.wake()
 	select {
 	case job, ok := <-jobs:
 		l.take(job, ok)
-	case <-wake:
+	case <-l.wake:
 	case <-turn:
 	case <-ended[0]:
 		l.turnAt = time.Now() // to be refused needs no turn
@@ -161,16 +165,6 @@ func (l *lane) wait(waiting bool, room [2]<-chan struct{}) {
 	case <-room[1]:
 	case <-l.sweep.ctx.Done():
 	}
-}
-
-// wake is the channel that tells of outcomes.
-func (l *lane) wake() <-chan struct{} {
-	for _, in := range l.in {
-		if in != nil {
-			return in.wake
-		}
-	}
-	return nil
 }
 
 func (l *lane) take(job []netip.Addr, ok bool) {
@@ -214,6 +208,9 @@ func (l *lane) fill() {
 func (l *lane) prepare(addr netip.Addr) {
 	i := family(addr.Is6())
 	err := l.sweep.pinger.checkFor(addr, l.sweep.config.network)
+	if err == nil && l.in[i] == nil && l.templates[i] != nil {
+		l.join(i)
+	}
 	if err == nil {
 		err = l.errs[i]
 	}
@@ -271,7 +268,7 @@ func (l *lane) send() (sent bool, room [2]<-chan struct{}) {
 		l.ready[i] = ready[:copy(ready, ready[n:])]
 		room[i] = full
 		sent = sent || n > 0
-		if full != nil && l.conns[i].crowded() {
+		if full != nil && l.conns[i].crowded.Load() {
 			select {
 			case l.sweep.full <- struct{}{}:
 			default:

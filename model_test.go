@@ -127,7 +127,7 @@ func (m *model) failed(p *modelProbe, err error) {
 }
 
 func (m *model) forget(p *modelProbe) {
-	if forgotten := m.flight.forget(p.seq); forgotten != (p.owner == nil) {
+	if forgotten := m.flight.wanted([]request{p.request}) == 0; forgotten != (p.owner == nil) {
 		m.Fatalf("probe %d forgotten: %v", p.tag, forgotten)
 	}
 	if p.owner == nil {

@@ -1,8 +1,9 @@
 package ping
 
 import (
+	"container/heap"
+	"math"
 	"math/bits"
-	"slices"
 	"sync"
 	"time"
 )
@@ -54,35 +55,62 @@ const maxInterval = 1 << 61
 // A limiter spaces the echo requests of all calls evenly. It is safe for concurrent use.
 type limiter struct {
 	interval time.Duration
+	epoch    time.Time
 
 	mu       sync.Mutex
-	next     time.Time   // when the next may leave
-	returned []time.Time // turns before that which are free again, in order
+	next     time.Duration // when the next may leave, after epoch
+	returned turns         // those before that which are free again, and some that are not any more
+	free     map[time.Duration]struct{}
+}
+
+// turns is a heap.Interface, the earliest first.
+type turns []time.Duration
+
+func (t turns) Len() int           { return len(t) }
+func (t turns) Less(i, j int) bool { return t[i] < t[j] }
+func (t turns) Swap(i, j int)      { t[i], t[j] = t[j], t[i] }
+func (t *turns) Push(x any)        { *t = append(*t, x.(time.Duration)) }
+func (t *turns) Pop() any {
+	last := len(*t) - 1
+	x := (*t)[last]
+	*t = (*t)[:last]
+	return x
 }
 
 // limiterSlack is by how much a caller may come late to its turn, because of its timer or for want of a processor,
 // without slowing those after it.
 const limiterSlack = 5 * time.Millisecond
 
-func newLimiter(rate int) *limiter { return &limiter{interval: time.Second / time.Duration(rate)} }
+func newLimiter(rate int, epoch time.Time) *limiter {
+	return &limiter{
+		interval: time.Second / time.Duration(rate),
+		epoch:    epoch,
+		next:     math.MinInt64 / 2,
+		free:     make(map[time.Duration]struct{}),
+	}
+}
 
 // reserve takes the next n turns, and returns the first of them, which may have come.
-func (l *limiter) reserve(now time.Time, n int) time.Time {
+func (l *limiter) reserve(at time.Time, n int) time.Time {
+	now := at.Sub(l.epoch)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.next.Before(now.Add(-limiterSlack)) {
+	if l.next < now-limiterSlack { // and all that was given back has passed
 		l.next = now
+		l.returned = l.returned[:0]
+		clear(l.free)
 	}
 	for n == 1 && len(l.returned) > 0 {
-		turn := l.returned[0]
-		l.returned = slices.Delete(l.returned, 0, 1)
-		if !turn.Before(now) {
-			return turn
+		turn := heap.Pop(&l.returned).(time.Duration)
+		_, free := l.free[turn]
+		delete(l.free, turn)
+		if free && turn >= now {
+			return l.epoch.Add(turn)
 		}
 	}
 	turn := l.next
-	l.next = turn.Add(time.Duration(n) * l.interval)
-	return turn
+	l.next += time.Duration(n) * l.interval
+	return l.epoch.Add(turn)
 }
 
 // giveBack frees n turns that were reserved together and not used.
@@ -90,18 +118,19 @@ func (l *limiter) giveBack(turn time.Time, n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for k := range n {
-		free := turn.Add(time.Duration(n-1-k) * l.interval)
-		i, _ := slices.BinarySearchFunc(l.returned, free, time.Time.Compare)
-		l.returned = slices.Insert(l.returned, i, free)
+		t := turn.Sub(l.epoch) + time.Duration(k)*l.interval
+		heap.Push(&l.returned, t)
+		l.free[t] = struct{}{}
 	}
-	for len(l.returned) > 0 {
-		last := l.returned[len(l.returned)-1]
-		if !last.Add(l.interval).Equal(l.next) {
-			break
+	for len(l.free) > 0 { // the last ones need not be kept
+		last := l.next - l.interval
+		if _, free := l.free[last]; !free {
+			return
 		}
+		delete(l.free, last)
 		l.next = last
-		l.returned = l.returned[:len(l.returned)-1]
 	}
+	l.returned = l.returned[:0]
 }
 
 // turns is how many turns are worth a timer: those of a millisecond, but at least one.

@@ -14,8 +14,8 @@ const (
 	tickBatches    = 1 << 14
 )
 
-// receive settles what comes, until the transport ends.
-func (c *conn) receive() {
+// receive settles what comes, until the transport ends. The error is why.
+func (c *conn) receive() error {
 	for some := false; ; {
 		var err error
 		if c.poller != nil {
@@ -31,12 +31,12 @@ func (c *conn) receive() {
 			err = c.receiveOnce()
 		}
 		if err != nil {
+			cause := err
 			if !errors.Is(err, net.ErrClosed) {
-				c.log.Error("ping: transport ended", "error", err)
-				err = fmt.Errorf("%w: %w", net.ErrClosed, err)
+				cause = fmt.Errorf("%w: %w", net.ErrClosed, err)
 			}
-			c.end(err)
-			return
+			c.end(cause)
+			return err
 		}
 	}
 }
@@ -166,7 +166,6 @@ func (c *conn) makeBuffers(messages []Message) {
 // for the report of a departure.
 func (c *conn) settle(messages []Message, drained bool) (unstamped bool) {
 	read := c.now()
-	c.lastRead.Store(read.mono)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	read = c.steady(read)

@@ -16,7 +16,7 @@ func (p *Pinger) Resolve(ctx context.Context, host string, opts ...ProbeOption) 
 	if err == nil {
 		err = ctx.Err()
 	}
-	if err == nil && p.isClosed() {
+	if err == nil && p.closed.Load() {
 		err = net.ErrClosed
 	}
 	if err == nil {

@@ -14,8 +14,7 @@ const (
 	turnBatches = 64
 	// retryAfter is when a message that the transport had no room for is tried again.
 	retryAfter = time.Millisecond
-	// turnRefusals is how many of those there are to be before the rest waits too: one destination's device
-	// may have no room, or the socket itself.
+	// turnRefusals is how many of those may be refused again before the rest waits for the next time.
 	turnRefusals = 16
 )
 
@@ -42,18 +41,29 @@ type request struct {
 // size is the length of the payload.
 func (r *request) size() int { return len(r.template) - headerLen }
 
-// launch sends one request for in, as tryLaunch does, once there is room for it.
+// launch sends one request for in, as tryLaunch does, once there is room for it. If there is none for as long as its
+// timeout, in is told.
 func (c *conn) launch(ctx context.Context, in *inbox, r request) error {
+	n, room, err := c.tryLaunch(in, []request{r})
+	if n == 1 || err != nil {
+		return err
+	}
+	timer := time.NewTimer(r.timeout)
+	defer timer.Stop()
 	for {
-		n, room, err := c.tryLaunch(in, []request{r})
-		if n == 1 || err != nil {
-			return err
-		}
 		c.listen()
 		select {
 		case <-room:
+		case <-timer.C:
+			c.mu.Lock()
+			c.flight.turnAway(in, r.tag)
+			c.mu.Unlock()
+			return nil
 		case <-ctx.Done():
 			return ctx.Err()
+		}
+		if n, room, err = c.tryLaunch(in, []request{r}); n == 1 || err != nil {
+			return err
 		}
 	}
 }
@@ -65,6 +75,7 @@ func (c *conn) tryLaunch(in *inbox, requests []request) (n int, room <-chan stru
 	for i := range requests {
 		c.expect(int64(requests[i].size() + spareRoom))
 	}
+	c.clearUp()
 	c.mu.Lock()
 	if c.closed != nil {
 		defer c.mu.Unlock()
@@ -83,11 +94,11 @@ func (c *conn) tryLaunch(in *inbox, requests []request) (n int, room <-chan stru
 		room = c.room
 		c.armNext()
 	}
+	c.crowded.Store(c.flight.crowded())
 	c.mu.Unlock()
 	if n == 0 {
 		return 0, room, nil
 	}
-	c.clearUp()
 	c.dispatch(requests[:n])
 	return n, room, nil
 }
@@ -95,7 +106,7 @@ func (c *conn) tryLaunch(in *inbox, requests []request) (n int, room <-chan stru
 // dispatch sends requests that the table has taken, or leaves that to another who is at it.
 func (c *conn) dispatch(requests []request) {
 	c.out.Lock()
-	c.out.queue = append(c.out.queue, requests...)
+	c.out.fresh.push(requests...)
 	mine := !c.out.busy
 	c.out.busy = true
 	c.out.Unlock()
@@ -104,15 +115,24 @@ func (c *conn) dispatch(requests []request) {
 	}
 }
 
-// clearUp makes room in the receive buffer, where strays may have come while nobody was listening.
+// clearUp makes room in the receive buffer, where strays may have come while nobody was listening, and takes note of
+// what has been dropped before the next probe leaves, which has nothing to do with that.
 func (c *conn) clearUp() {
-	if !c.listening.Load() && int64(time.Since(c.epoch))-c.lastRead.Load() > int64(restful) {
+	if c.queue == nil || !c.idle.Load() {
+		return
+	}
+	now := int64(time.Since(c.epoch))
+	if now-c.lastNote.Load() < int64(restful) {
+		return
+	}
+	if !c.listening.Load() {
 		c.glance()
 	}
+	c.noteDrops()
 }
 
-// restful is for how long what may come while nobody is listening will not fill the receive buffer.
-const restful = 10 * time.Millisecond
+// restful is for how long what comes while nothing is in flight will not fill the receive buffer.
+const restful = time.Millisecond
 
 // expect sees to it that a message of the given size is received whole: whoever reads now has its buffers already.
 func (c *conn) expect(size int64) {
@@ -126,6 +146,8 @@ func (c *conn) expect(size int64) {
 
 // makeRoom tells those who wait for room that there may be some. The caller holds c.mu.
 func (c *conn) makeRoom() {
+	c.idle.Store(c.flight.count == 0)
+	c.crowded.Store(c.flight.crowded())
 	if c.room == nil && !c.stalled || c.closed == nil && c.flight.full(c.patient && !c.stalled) {
 		return
 	}
@@ -139,21 +161,38 @@ func (c *conn) makeRoom() {
 
 // flush sends what is queued, and what others queue meanwhile. The caller has set out.busy.
 func (c *conn) flush() {
-	for turn := 0; ; turn++ {
-		c.out.Lock()
-		n := copy(c.out.batch, c.out.queue)
-		c.out.queue = c.out.queue[:copy(c.out.queue, c.out.queue[n:])]
-		if n == 0 && len(c.out.refused) == 0 {
-			c.out.busy = false
-			c.out.Unlock()
+	for range turnBatches {
+		n := c.takeFresh(true)
+		if n == 0 {
 			return
 		}
-		c.out.Unlock()
 		c.transmit(c.out.batch[:n])
-		if n == 0 || turn == turnBatches || len(c.out.refused) >= turnRefusals {
-			c.park()
-			return
-		}
+	}
+	c.park()
+}
+
+// takeFresh takes a batch of what is queued. If there is none it lets others send, if asked to. Once the conn has ended,
+// what was refused counts as queued: it is to be told of that.
+func (c *conn) takeFresh(release bool) int {
+	c.out.Lock()
+	defer c.out.Unlock()
+	n := c.out.fresh.take(c.out.batch)
+	if n == 0 && c.over() {
+		n = c.out.refused.take(c.out.batch)
+	}
+	if n == 0 && release {
+		c.out.busy = false
+	}
+	return n
+}
+
+// over reports whether the conn has ended.
+func (c *conn) over() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -168,22 +207,15 @@ func together(batch []request) int {
 	return max(n, 1)
 }
 
-// park leaves it to the timekeeper to go on sending: at once if this caller has done it long enough, a little later
-// if there was no room for some.
+// park leaves it to the timekeeper to go on sending, at once.
 func (c *conn) park() {
-	after := time.Duration(0)
-	if len(c.out.refused) > 0 {
-		after = retryAfter
-	}
 	c.out.Lock()
-	c.out.queue = append(c.out.queue, c.out.refused...)
-	c.out.refused = c.out.refused[:0]
 	c.out.parked = true
 	c.out.Unlock()
 	c.mu.Lock()
 	closed := c.closed != nil
 	if !closed {
-		c.arm(c.now().mono + int64(after))
+		c.arm(c.now().mono)
 	}
 	c.mu.Unlock()
 	if closed {
@@ -191,31 +223,73 @@ func (c *conn) park() {
 	}
 }
 
-// resume goes on with what was parked, except for what nobody waits for any more.
+// resume goes on with what was parked.
 func (c *conn) resume() {
 	c.out.Lock()
 	parked := c.out.parked
 	c.out.parked = false
-	if parked {
-		c.mu.Lock()
-		waiting := c.out.queue[:0]
-		for _, r := range c.out.queue {
-			if !c.flight.forget(r.seq) {
-				waiting = append(waiting, r)
-			}
-		}
-		c.out.queue = waiting
-		c.makeRoom()
-		c.mu.Unlock()
-	}
 	c.out.Unlock()
 	if parked {
 		c.flush()
 	}
 }
 
-// transmit sends a batch. What the transport has no room for it adds to out.refused.
+// retry tries what there was no room for again, except for what nobody waits for any more, until too many of them are
+// refused anew. What is fresh goes before.
+func (c *conn) retry() {
+	c.out.Lock()
+	mine := !c.out.busy
+	c.out.busy = true
+	c.out.Unlock()
+	if !mine { // who is sending is let go soon
+		c.mu.Lock()
+		c.retryLater()
+		c.mu.Unlock()
+		return
+	}
+	refused := 0
+	for left := c.out.refused.len(); left > 0 && refused < turnRefusals; {
+		if n := c.takeFresh(false); n > 0 {
+			c.transmit(c.out.batch[:n])
+			continue
+		}
+		n := c.out.refused.take(c.out.batch[:min(left, batchSize)])
+		if n == 0 {
+			break
+		}
+		left -= n
+		c.mu.Lock()
+		n = c.flight.wanted(c.out.batch[:n])
+		c.makeRoom()
+		c.mu.Unlock()
+		before := c.out.refused.len()
+		c.transmit(c.out.batch[:n])
+		refused += c.out.refused.len() - before
+	}
+	if c.out.refused.len() > 0 {
+		c.mu.Lock()
+		c.retryLater()
+		c.mu.Unlock()
+	}
+	c.flush()
+}
+
+// retryLater has the timekeeper call retry in a moment. The caller holds c.mu.
+func (c *conn) retryLater() {
+	if c.retryAt == 0 {
+		c.retryAt = c.now().mono + int64(retryAfter)
+		c.arm(c.retryAt)
+	}
+}
+
+// transmit sends a batch. What the transport has no room for it adds to out.refused. Should the transport panic, the
+// rest of the batch has not been sent, and others go on sending.
 func (c *conn) transmit(batch []request) {
+	defer func() {
+		if len(batch) > 0 {
+			c.abort(batch)
+		}
+	}()
 	for len(batch) > 0 {
 		group := batch[:together(batch)]
 		messages := c.out.messages[:len(group)]
@@ -274,6 +348,17 @@ func (c *conn) transmit(batch []request) {
 	}
 }
 
+// abort is for when the transport's Send has not returned.
+func (c *conn) abort(batch []request) {
+	c.mu.Lock()
+	for i := range batch {
+		c.flight.failed(batch[i].seq, errPanic)
+	}
+	c.makeRoom()
+	c.mu.Unlock()
+	c.park()
+}
+
 // refuse keeps a request that there was no room for, to be tried again, unless it has been refused for as long as its
 // timeout. That it has not been tried for so long, on a busy machine, is no reason. The caller holds c.mu.
 func (c *conn) refuse(r request) {
@@ -285,7 +370,8 @@ func (c *conn) refuse(r request) {
 		c.flight.failed(r.seq, ErrNoRoom)
 		return
 	}
-	c.out.refused = append(c.out.refused, r)
+	c.out.refused.push(r)
+	c.retryLater()
 }
 
 // bound puts a time of departure right that cannot be: it was no sooner than after, and no later than before.
@@ -298,7 +384,10 @@ func (m *Message) bound(after, before time.Time) {
 	}
 }
 
-var errNotTaken = errors.New("the transport did not take the message, and gave no error")
+var (
+	errNotTaken = errors.New("the transport did not take the message, and gave no error")
+	errPanic    = errors.New("the transport panicked")
+)
 
 // depart tells the table when messages left. The caller holds c.mu.
 func (c *conn) depart(batch []request, messages []Message, before time.Time) {

@@ -1,13 +1,16 @@
 package ping
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 const (
@@ -27,6 +30,10 @@ const (
 // but distorts no RTT and loses no reply. With more than one processor at hand, a large Sweep opens a further socket
 // for each, which the Pinger keeps.
 //
+// The iterator addrs runs in a goroutine of its own, beside the body of the loop, so that it may wait for addresses
+// while replies are yielded. When the loop has ended it is told to stop as soon as it comes with its next address; the
+// Sweep waits for that, but no longer than 10 ms. A panic of the iterator comes out of the loop.
+//
 // Requests leave in batches of up to 8. The time at which each of a batch left is an estimate, good to a few
 // microseconds, between two readings of the clock.
 func (p *Pinger) Sweep(
@@ -38,16 +45,23 @@ func (p *Pinger) Sweep(
 			yield(netip.Addr{}, Reply{Err: fmt.Errorf("ping: Sweep: %w", err)})
 			return
 		}
+		if err := p.usable(); errors.Is(err, errBubble) {
+			yield(netip.Addr{}, Reply{Err: fmt.Errorf("ping: Sweep: %w", err)})
+			return
+		}
 		ctx, cancel := context.WithCancel(ctx)
 		s := &sweep{
 			pinger:  p,
 			ctx:     ctx,
+			cancel:  cancel,
 			config:  config,
 			count:   max(config.count, 1),
 			yield:   yield,
 			jobs:    make(chan []netip.Addr, 1),
 			results: make(chan []swept),
+			busy:    make(chan struct{}, 1),
 			full:    make(chan struct{}, 1),
+			fed:     make(chan struct{}),
 		}
 		s.chunks.New = func() any { return new([chunkSize]netip.Addr) }
 		s.replies.New = func() any { return new([chunkSize]swept) }
@@ -57,16 +71,21 @@ func (p *Pinger) Sweep(
 	}
 }
 
-// A sweep is one call of Sweep: the caller's goroutine hands addresses out to lanes and yields what they report.
+// A sweep is one call of Sweep. The feeder hands addresses out to lanes, and the caller's goroutine yields what these
+// report, and starts more of them.
 type sweep struct {
 	pinger  *Pinger
 	ctx     context.Context
+	cancel  context.CancelFunc
 	config  *probeConfig
 	count   int
 	yield   func(netip.Addr, Reply) bool
-	jobs    chan []netip.Addr
-	results chan []swept
-	full    chan struct{} // some lane's table is
+	jobs    chan []netip.Addr // from the feeder, which closes it
+	results chan []swept      // from the lanes
+	busy    chan struct{}     // no lane takes a chunk at once
+	full    chan struct{}     // some lane's table is
+	fed     chan struct{}     // closed when the feeder has ended
+	failure any               // what the iterator panicked with, once fed is closed
 	lanes   sync.WaitGroup
 	started int
 	open    atomic.Int64 // lanes that have not ended, and one for as long as more may be started
@@ -74,50 +93,132 @@ type sweep struct {
 	replies sync.Pool
 }
 
+// iteratorGrace is how long the iterator is given to come to its next address when the loop has ended.
+const iteratorGrace = 10 * time.Millisecond
+
 // A swept is what a lane reports.
 type swept struct {
 	addr  netip.Addr
 	reply Reply
 }
 
+// run returns when all is settled, or the loop is broken, or ctx ends.
 func (s *sweep) run(addrs iter.Seq[netip.Addr]) {
 	s.open.Add(1)
 	s.start()
-	chunk := s.chunks.Get().(*[chunkSize]netip.Addr)[:0]
+	go s.feed(addrs)
+	defer s.stopFeeder()
+	fed := s.fed
+	for {
+		select {
+		case list, ok := <-s.results:
+			if !ok || !s.deliver(list) {
+				return
+			}
+		case <-s.busy:
+			if fed != nil && s.started < runtime.GOMAXPROCS(0) {
+				s.start()
+			}
+		case <-s.full:
+			if fed != nil {
+				s.start()
+			}
+		case <-fed:
+			if s.failure != nil {
+				return
+			}
+			fed = nil
+			s.ended()
+		case <-s.ctx.Done():
+			return
+		}
+	}
+}
+
+// stopFeeder waits for the feeder, which the end of ctx stops at the iterator's next address.
+func (s *sweep) stopFeeder() {
+	select {
+	case <-s.fed:
+	default:
+		s.cancel()
+		timer := time.NewTimer(iteratorGrace)
+		defer timer.Stop()
+		select {
+		case <-s.fed:
+		case <-timer.C:
+			return
+		}
+	}
+	switch s.failure {
+	case nil:
+	case errGoexit:
+		runtime.Goexit()
+	default:
+		panic(s.failure)
+	}
+}
+
+// errGoexit stands for a call of runtime.Goexit in the iterator.
+var errGoexit any = errors.New("runtime.Goexit")
+
+// feed runs the iterator, and hands the addresses out in chunks. Lanes that have nothing to do need not wait for a
+// whole one.
+func (s *sweep) feed(addrs iter.Seq[netip.Addr]) {
+	defer close(s.fed)
+	whole := false
+	defer func() {
+		if !whole {
+			s.failure = cmp.Or(recover(), errGoexit)
+		}
+	}()
+	chunk := s.chunk()
 	for addr := range addrs {
 		chunk = append(chunk, addr)
-		if len(chunk) < chunkSize {
-			select { // lanes that have nothing to do need not wait for a whole chunk
-			case s.jobs <- chunk:
-				chunk = s.chunks.Get().(*[chunkSize]netip.Addr)[:0]
-			default:
+		if len(chunk) == chunkSize {
+			if !s.hand(chunk, true) {
+				whole = true
+				return
 			}
-			select {
-			case list, ok := <-s.results:
-				if !ok || !s.deliver(list) {
-					return
-				}
-			default:
-				if s.ctx.Err() != nil {
-					return
-				}
-			}
+			chunk = s.chunk()
 			continue
 		}
-		if !s.hand(chunk, true) {
-			return
+		select {
+		case s.jobs <- chunk:
+			chunk = s.chunk()
+		default:
+			if s.ctx.Err() != nil {
+				whole = true
+				return
+			}
 		}
-		chunk = s.chunks.Get().(*[chunkSize]netip.Addr)[:0]
 	}
-	if len(chunk) > 0 && !s.hand(chunk, false) {
-		return
+	if len(chunk) == 0 || s.hand(chunk, false) {
+		close(s.jobs)
 	}
-	close(s.jobs)
-	s.ended()
-	for list := range s.results {
-		if !s.deliver(list) {
-			return
+	whole = true
+}
+
+func (s *sweep) chunk() []netip.Addr { return s.chunks.Get().(*[chunkSize]netip.Addr)[:0] }
+
+// hand gives a chunk to a lane, when one takes it; if there are more chunks and none does at once, another lane may be
+// of use. It reports false if the sweep has ended.
+func (s *sweep) hand(chunk []netip.Addr, more bool) bool {
+	select {
+	case s.jobs <- chunk:
+		return true
+	default:
+	}
+	if more {
+		select {
+		case s.busy <- struct{}{}:
+		default:
 		}
+	}
+	select {
+	case s.jobs <- chunk:
+		return true
+	case <-s.ctx.Done():
+		return false
 	}
 }
 
@@ -130,6 +231,7 @@ func (s *sweep) start() {
 	for i := range l.conns {
 		if s.started > 0 && l.conns[i] == nil && s.pinger.lines[i].Load().conn != nil {
 			s.started = maxLanes
+			l.leave()
 			return
 		}
 	}
@@ -145,33 +247,6 @@ func (s *sweep) start() {
 func (s *sweep) ended() {
 	if s.open.Add(-1) == 0 {
 		close(s.results)
-	}
-}
-
-// hand gives a chunk to a lane. While none takes it, it yields what comes, and where another processor or another
-// table is the way out it starts a lane.
-func (s *sweep) hand(chunk []netip.Addr, more bool) bool {
-	select {
-	case s.jobs <- chunk:
-		return true
-	default:
-	}
-	if more && s.started < runtime.GOMAXPROCS(0) {
-		s.start()
-	}
-	for {
-		select {
-		case s.jobs <- chunk:
-			return true
-		case list, ok := <-s.results:
-			if !ok || !s.deliver(list) {
-				return false
-			}
-		case <-s.full:
-			s.start()
-		case <-s.ctx.Done():
-			return false
-		}
 	}
 }
 

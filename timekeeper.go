@@ -47,6 +47,9 @@ func (c *conn) armNext() {
 	if len(c.agenda) > 0 && !c.stalled {
 		c.arm(c.agenda[0].at)
 	}
+	if c.retryAt != 0 {
+		c.arm(c.retryAt)
+	}
 }
 
 // keepTime gives probes up when their time has passed, and sends those that are due, until the conn ends.
@@ -58,6 +61,7 @@ func (c *conn) keepTime() {
 		case <-c.done:
 			c.timer.Stop()
 			c.resume()
+			c.retry()
 			return
 		}
 	}
@@ -65,17 +69,24 @@ func (c *conn) keepTime() {
 
 // tick does what is to be done by now.
 func (c *conn) tick() {
-	now := c.now()
 	c.mu.Lock()
+	now := c.steady(c.now())
 	c.armed = math.MaxInt64
 	overdue := len(c.flight.deadlines) > 0 && c.flight.deadlines[0].at <= now.mono
 	overdue = overdue || len(c.flight.unstamped) > 0 || c.room != nil || c.stalled
 	due := len(c.agenda) > 0 && c.agenda[0].at <= now.mono
+	again := c.retryAt != 0 && c.retryAt <= now.mono
+	if again {
+		c.retryAt = 0
+	}
 	c.mu.Unlock()
 	if overdue {
 		c.giveUp(now)
 	}
 	c.resume()
+	if again {
+		c.retry()
+	}
 	if due {
 		c.sendDue()
 	}
@@ -92,8 +103,8 @@ func (c *conn) giveUp(now stamp) {
 		c.poll(c.in.messages, true, tickBatches, now.wall)
 	}
 	c.in.Unlock()
+	c.noteDrops()
 	c.mu.Lock()
-	c.noteDrops(c.now().mono)
 	c.flight.window.drained(now.mono)
 	if c.poller != nil || !c.lenient(now.mono) {
 		c.flight.expire(now.mono)

@@ -1,0 +1,27 @@
+package ping
+
+// A fifo is a queue whose items are taken in the order in which they came, at a cost that does not depend on how many
+// wait.
+type fifo[T any] struct {
+	items []T
+	taken int // of items, from the front
+}
+
+func (q *fifo[T]) len() int { return len(q.items) - q.taken }
+
+func (q *fifo[T]) push(items ...T) {
+	if q.taken > len(q.items)/2 { // the rest moves less often than it is taken
+		n := copy(q.items, q.items[q.taken:])
+		clear(q.items[n:])
+		q.items, q.taken = q.items[:n], 0
+	}
+	q.items = append(q.items, items...)
+}
+
+// take moves as many items to list as it has room for, and returns their number.
+func (q *fifo[T]) take(list []T) int {
+	n := copy(list, q.items[q.taken:])
+	clear(q.items[q.taken : q.taken+n])
+	q.taken += n
+	return n
+}
