@@ -60,6 +60,22 @@ func (m *message) finish() []byte {
 	return m.bytes
 }
 
+// attribute returns the value of the first attribute of a kind; nil if there is
+// none.
+func attribute(attrs []byte, kind uint16) []byte {
+	for len(attrs) >= unix.SizeofNlAttr {
+		n := int(binary.NativeEndian.Uint16(attrs))
+		if n < unix.SizeofNlAttr || n > len(attrs) {
+			return nil
+		}
+		if binary.NativeEndian.Uint16(attrs[2:])&^unix.NLA_F_NESTED == kind {
+			return attrs[unix.SizeofNlAttr:n]
+		}
+		attrs = attrs[min((n+unix.NLA_ALIGNTO-1)&^(unix.NLA_ALIGNTO-1), len(attrs)):]
+	}
+	return nil
+}
+
 // native32 is the attribute value of a number.
 func native32(v uint32) []byte { return binary.NativeEndian.AppendUint32(nil, v) }
 

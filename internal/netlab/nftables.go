@@ -16,6 +16,7 @@ import (
 const (
 	nfnlBatchEnd = unix.NFNL_MSG_BATCH_BEGIN + 1 // NFNL_MSG_BATCH_END
 	nfDrop       = 0                             // NF_DROP
+	nfAccept     = 1                             // NF_ACCEPT
 )
 
 // errNoNftables means that the kernel can't do what RefuseOutput needs.
@@ -42,7 +43,7 @@ func (ns *Namespace) DropInput(tb testing.TB) (undo func()) {
 func (ns *Namespace) drop(tb testing.TB, name string, hook uint32) (undo func()) {
 	tb.Helper()
 	ns.Do(tb, func() {
-		err := nftables(newTable(unix.NFT_MSG_NEWTABLE, name), newDropChain(name, hook))
+		err := nftables(newTable(unix.NFT_MSG_NEWTABLE, name), newChain(name, name, hook, nfDrop))
 		if errors.Is(err, errNoNftables) {
 			tb.Skip("netlab:", err)
 		}
@@ -64,29 +65,35 @@ func (ns *Namespace) drop(tb testing.TB, name string, hook uint32) (undo func())
 	return undo
 }
 
+// newNftables begins a message to the packet filter.
+func newNftables(kind, flags uint16) *message {
+	return newMessage(unix.NFNL_SUBSYS_NFTABLES<<8|kind, flags, unix.Nfgenmsg{Nfgen_family: unix.NFPROTO_INET})
+}
+
 // newTable makes a message about a table of this package.
 func newTable(kind uint16, name string) *message {
 	var flags uint16
 	if kind == unix.NFT_MSG_NEWTABLE {
 		flags = unix.NLM_F_CREATE | unix.NLM_F_EXCL
 	}
-	m := newMessage(unix.NFNL_SUBSYS_NFTABLES<<8|kind, flags, unix.Nfgenmsg{Nfgen_family: unix.NFPROTO_INET})
-	m.attr(unix.NFTA_TABLE_NAME, cString("netlab-"+name))
+	m := newNftables(kind, flags)
+	m.attr(unix.NFTA_TABLE_NAME, tableName(name))
 	return m
 }
 
-// newDropChain makes the message for a chain without rules at a hook, whose policy
-// is to drop.
-func newDropChain(name string, hook uint32) *message {
-	m := newMessage(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWCHAIN, unix.NLM_F_CREATE,
-		unix.Nfgenmsg{Nfgen_family: unix.NFPROTO_INET})
-	m.attr(unix.NFTA_CHAIN_TABLE, cString("netlab-"+name))
+func tableName(name string) []byte { return cString("netlab-" + name) }
+
+// newChain makes the message for a chain at a hook, whose policy is what becomes
+// of a packet that no rule decides on.
+func newChain(table, name string, hook, policy uint32) *message {
+	m := newNftables(unix.NFT_MSG_NEWCHAIN, unix.NLM_F_CREATE)
+	m.attr(unix.NFTA_CHAIN_TABLE, tableName(table))
 	m.attr(unix.NFTA_CHAIN_NAME, cString(name))
 	m.nest(unix.NLA_F_NESTED|unix.NFTA_CHAIN_HOOK, func() {
 		m.attr(unix.NFTA_HOOK_HOOKNUM, big32(hook))
 		m.attr(unix.NFTA_HOOK_PRIORITY, big32(0))
 	})
-	m.attr(unix.NFTA_CHAIN_POLICY, big32(nfDrop))
+	m.attr(unix.NFTA_CHAIN_POLICY, big32(policy))
 	m.attr(unix.NFTA_CHAIN_TYPE, cString("filter"))
 	return m
 }
