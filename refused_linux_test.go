@@ -1,0 +1,160 @@
+package ping_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/icmpsock/ping"
+	"github.com/icmpsock/ping/internal/netlab"
+)
+
+// refusedSendTime is how much processor time an echo request takes at most that this host itself refuses, on the
+// average. It takes some microseconds; to try it again and again takes tens of milliseconds.
+const refusedSendTime = 5 * time.Millisecond
+
+// refusals are the ways in which a firewall of this host refuses a packet.
+var refusals = map[string]netlab.Refusal{"drop": netlab.Drop, "reject": netlab.Reject}
+
+// A request that a firewall of this host refuses passes it once, for the firewall's answer is told at once, and costs
+// no more than one that leaves.
+func TestFirewallPassedOnce(t *testing.T) {
+	for name, how := range refusals {
+		t.Run(name, func(t *testing.T) {
+			overEachKind(t, func(t *testing.T, kind ping.Option) { testFirewallPassedOnce(t, kind, how) })
+		})
+	}
+}
+
+func testFirewallPassedOnce(t *testing.T, kind ping.Option, how netlab.Refusal) {
+	const each = 8
+	refused := netip.MustParsePrefix("127.0.5.0/24")
+	host := refused.Addr().Next()
+	p := openPinger(t, kind)
+	filter := netlab.Self(t).RefuseEchoes(t, refused, how)
+	check := func(what string, err error) {
+		t.Helper()
+		if !errors.Is(err, syscall.EPERM) {
+			t.Errorf("%s: %v, want %v", what, err, syscall.EPERM)
+		}
+	}
+	counted := 0
+	spent := processorTime(t)
+	for _, c := range []struct {
+		name string
+		call func()
+	}{
+		{"Ping", func() {
+			for range each {
+				_, err := p.Ping(t.Context(), host.String())
+				check("Ping", err)
+			}
+		}},
+		{"PingN", func() {
+			s, err := p.PingN(t.Context(), host.String(), each, ping.WithInterval(0))
+			if err != nil || s.SendErrors != each || s.Sent != 0 {
+				t.Fatalf("PingN: %v, %v", s, err)
+			}
+			for _, r := range s.Replies {
+				check("PingN", r.Err)
+			}
+		}},
+		{"Sweep", func() {
+			addrs := func(yield func(netip.Addr) bool) {
+				for i, a := 0, host; i < each && yield(a); i, a = i+1, a.Next() {
+				}
+			}
+			for _, r := range p.Sweep(t.Context(), addrs) {
+				check("Sweep", r.Err)
+			}
+		}},
+	} {
+		c.call()
+		n := filter.Count()
+		if n-counted != each {
+			t.Errorf("%s: %d requests passed the firewall %d times", c.name, each, n-counted)
+		}
+		counted = n
+	}
+	if spent = processorTime(t) - spent; spent > 3*each*refusedSendTime {
+		t.Errorf("%v of processor time for %d refused requests", spent, 3*each)
+	}
+	if n := p.Counters(); n.SendErrors != 3*each || n.Sent != 0 || n.LocalDrops != 0 {
+		t.Errorf("counters are %+v", n)
+	}
+}
+
+// For IPv6 it is the same, but a datagram socket is not told, and only the firewall's own ICMP error tells.
+func TestFirewallPassedOnce6(t *testing.T) {
+	const each = 8
+	for name, how := range refusals {
+		t.Run(name, func(t *testing.T) {
+			overEachKind(t, func(t *testing.T, kind ping.Option) {
+				p := openPinger(t, kind)
+				filter := netlab.Self(t).RefuseEchoes(t, netip.MustParsePrefix("::1/128"), how)
+				spent := processorTime(t)
+				for range each {
+					_, err := p.Ping(t.Context(), "::1", ping.WithTimeout(50*time.Millisecond))
+					var told *ping.ICMPError
+					if !errors.Is(err, syscall.EPERM) && !errors.Is(err, ping.ErrTimeout) && !errors.As(err, &told) {
+						t.Error(err)
+					}
+				}
+				if spent = processorTime(t) - spent; spent > each*refusedSendTime {
+					t.Errorf("%v of processor time for %d refused requests", spent, each)
+				}
+				if n := filter.Count(); n != each {
+					t.Errorf("%d requests passed the firewall %d times", each, n)
+				}
+			})
+		})
+	}
+}
+
+// Streams to targets that a firewall of this host rejects delay no other call.
+func TestRejectedBesideHealthy(t *testing.T) {
+	const (
+		streams = 20
+		pings   = 100
+		// longest is what a Ping to this host takes at most, and least is how many of the others are rejected meanwhile.
+		longest = 250 * time.Millisecond
+		least   = 200
+	)
+	overEachKind(t, func(t *testing.T, kind ping.Option) {
+		p := openPinger(t, kind)
+		filter := netlab.Self(t).RefuseEchoes(t, netip.MustParsePrefix("127.0.6.0/24"), netlab.Reject)
+		ctx, cancel := context.WithCancel(t.Context())
+		var others sync.WaitGroup
+		defer others.Wait()
+		defer cancel()
+		for i := range streams {
+			others.Go(func() {
+				for r, err := range p.Stream(ctx, fmt.Sprintf("127.0.6.%d", 1+i), ping.WithInterval(50*time.Millisecond)) {
+					if err == nil && !errors.Is(r.Err, syscall.EPERM) {
+						t.Errorf("rejected: %v", r.Err)
+					}
+				}
+			})
+		}
+		slowest, slowestRTT := time.Duration(0), time.Duration(0)
+		for n := 0; n < pings || filter.Count() < least; n++ {
+			start := time.Now()
+			r, err := p.Ping(t.Context(), "127.0.0.1", ping.WithTimeout(time.Minute))
+			if err != nil {
+				t.Fatal(err)
+			}
+			slowest, slowestRTT = max(slowest, time.Since(start)), max(slowestRTT, r.RTT)
+			if slowest > longest {
+				break
+			}
+		}
+		if slowest > longest || slowestRTT > longest {
+			t.Errorf("a Ping took %v, and an RTT was %v, want %v at most", slowest, slowestRTT, longest)
+		}
+	})
+}
