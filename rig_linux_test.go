@@ -2,6 +2,7 @@ package ping_test
 
 import (
 	"os"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -29,6 +30,16 @@ func openPinger(t testing.TB, opts ...ping.Option) *ping.Pinger {
 func overEachKind(t *testing.T, test func(t *testing.T, kind ping.Option)) {
 	for _, kind := range []ping.SocketKind{ping.SocketDatagram, ping.SocketRaw} {
 		t.Run(kind.String(), func(t *testing.T) { test(t, ping.WithSocket(kind)) })
+	}
+}
+
+// eventually returns when what it waits for is so, or fails the test.
+func eventually(t testing.TB, what string, so func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !so(); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatal("not within a minute: ", what)
+		}
 	}
 }
 
