@@ -35,7 +35,7 @@ func testIdleDrops(t *testing.T, kind ping.Option, alive, dead string) {
 	)
 	echoes := make(chan []byte, 1)
 	responder := netlab.NewResponder(t, netlab.Self(t), netlab.ResponderConfig{
-		Addrs: []netip.Prefix{netip.MustParsePrefix("198.51.100.1/24"), netip.MustParsePrefix("2001:db8:1::1/64")},
+		Addrs: nearPrefixes(),
 		Quiet: true,
 		Script: func(r *netlab.Request) []netlab.Answer {
 			if r.Dst == netip.MustParseAddr(dead) {
@@ -62,7 +62,8 @@ func testIdleDrops(t *testing.T, kind ping.Option, alive, dead string) {
 		if _, after := bufferState(t); after == before {
 			t.Fatal("the socket had room for the whole burst")
 		}
-		s, err := p.PingN(t.Context(), dead, probes, ping.WithInterval(10*time.Millisecond), ping.WithTimeout(100*time.Millisecond))
+		s, err := p.PingN(t.Context(), dead, probes,
+			ping.WithInterval(10*time.Millisecond), ping.WithTimeout(100*time.Millisecond))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package ping_test
 
 import (
+	"net/netip"
 	"os"
 	"runtime"
 	"strconv"
@@ -13,6 +14,11 @@ import (
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
 )
+
+// nearPrefixes are the addresses of this host's end of a link, with the prefixes of the link.
+func nearPrefixes() []netip.Prefix {
+	return []netip.Prefix{netip.MustParsePrefix("198.51.100.1/24"), netip.MustParsePrefix("2001:db8:1::1/64")}
+}
 
 // openPinger returns a Pinger that is closed with the test.
 func openPinger(t testing.TB, opts ...ping.Option) *ping.Pinger {

@@ -28,13 +28,19 @@ var refusing = []struct {
 	closed  [2]byte
 	nowhere string // the hosts to which this host's routes do not go
 }{
-	{"ip4", "198.51.100.2", "203.0.113.%d", netip.MustParseAddr("198.51.100.254"), [2]byte{11, 0}, [2]byte{3, 3}, "192.0.2.%d"},
-	{"ip6", "2001:db8:1::2", "2001:db8:2::%d", netip.MustParseAddr("2001:db8:1::fe"), [2]byte{3, 0}, [2]byte{1, 4}, "2001:db8:3::%d"},
+	{
+		"ip4", "198.51.100.2", "203.0.113.%d", netip.MustParseAddr("198.51.100.254"),
+		[2]byte{11, 0}, [2]byte{3, 3}, "192.0.2.%d",
+	},
+	{
+		"ip6", "2001:db8:1::2", "2001:db8:2::%d", netip.MustParseAddr("2001:db8:1::fe"),
+		[2]byte{3, 0}, [2]byte{1, 4}, "2001:db8:3::%d",
+	},
 }
 
-// A request that this host's routes refuse is told so at once, with the reason of its own route, while ICMP errors about
-// other targets come to the same socket, each of which fails some system call. Those are told to their probes, and
-// what has a way is sent.
+// A request that this host's routes refuse is told so at once, with the reason of its own route, while ICMP errors
+// about other targets come to the same socket, each of which fails some system call. Those are told to their probes,
+// and what has a way is sent.
 func TestRefusedByRouteBesideErrors(t *testing.T) {
 	const copies = 4 // of each ICMP error
 	routes := []struct {
@@ -49,7 +55,7 @@ func TestRefusedByRouteBesideErrors(t *testing.T) {
 	for _, c := range refusing {
 		t.Run(c.network, func(t *testing.T) {
 			netlab.NewResponder(t, netlab.Self(t), netlab.ResponderConfig{
-				Addrs:  []netip.Prefix{netip.MustParsePrefix("198.51.100.1/24"), netip.MustParsePrefix("2001:db8:1::1/64")},
+				Addrs:  nearPrefixes(),
 				Routes: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8:2::/64")},
 				Quiet:  true,
 				Script: func(r *netlab.Request) []netlab.Answer {

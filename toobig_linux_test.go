@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"sync"
 	"syscall"
 	"testing"
@@ -27,7 +26,7 @@ var narrow = []struct {
 func narrowLink(t *testing.T) *netlab.Responder {
 	return netlab.NewResponder(t, netlab.Self(t), netlab.ResponderConfig{
 		MTU:   1500,
-		Addrs: []netip.Prefix{netip.MustParsePrefix("198.51.100.1/24"), netip.MustParsePrefix("2001:db8:1::1/64")},
+		Addrs: nearPrefixes(),
 		Quiet: true,
 	})
 }
@@ -54,7 +53,8 @@ func TestTooBigForDevice(t *testing.T) {
 				if _, err := p.Ping(t.Context(), c.host(0), ping.WithSize(c.tooBig-1)); err != nil {
 					t.Errorf("one that fits: %v", err)
 				}
-				if n := p.Counters(); n.SendErrors != probes || n.Sent != 1 || n.LocalDrops != 0 || n.Stray != 0 || n.LateErrors != 0 {
+				n := p.Counters()
+				if n.SendErrors != probes || n.Sent != 1 || n.LocalDrops != 0 || n.Stray != 0 || n.LateErrors != 0 {
 					t.Errorf("counters are %+v", n)
 				}
 				if n, _ := responder.Count(); n != 1 {
@@ -96,7 +96,8 @@ func TestPathMTUsOverOneLink(t *testing.T) {
 			if spent = processorTime(t) - spent; spent > most {
 				t.Errorf("%v of processor time, want %v at most", spent, most)
 			}
-			if _, err := p.Ping(t.Context(), c.host(0), ping.WithDontFragment(true), ping.WithTimeout(10*time.Second)); err != nil {
+			opts := []ping.ProbeOption{ping.WithDontFragment(true), ping.WithTimeout(10 * time.Second)}
+			if _, err := p.Ping(t.Context(), c.host(0), opts...); err != nil {
 				t.Errorf("after it: %v", err)
 			}
 			if n := p.Counters(); n.LocalDrops != 0 || n.InFlight != 0 {
@@ -109,8 +110,8 @@ func TestPathMTUsOverOneLink(t *testing.T) {
 	}
 }
 
-// A Stream loses nothing beside callers whose packets are too big for the device, though what the kernel says of each of
-// those takes room in the same receive buffer. It is as large as most systems allow (net.core.rmem_max is 212,992).
+// A Stream loses nothing beside callers whose packets are too big for the device, though what the kernel says of each
+// of those takes room in the same receive buffer. It is as large as most systems allow (net.core.rmem_max is 212,992).
 func TestTooBigBesideStream(t *testing.T) {
 	const (
 		echoes  = 300
