@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -155,6 +157,72 @@ func TestTooBigBesideStream(t *testing.T) {
 			if n := p.Counters(); s.Received != echoes || s.LocalDrops != 0 || n.LocalDrops != 0 || dropped != 0 {
 				t.Errorf("%d of %d came, and %d messages were dropped here, %d by the Counters: %v",
 					s.Received, echoes, dropped, n.LocalDrops, &s)
+			}
+		})
+	}
+}
+
+// The errno of a packet that is too big for the device is also that of a router's ICMP error. While such errors about
+// other targets come to the same socket, those that are refused here are told so, and what fits leaves.
+func TestTooBigHereAndOnTheWay(t *testing.T) {
+	const (
+		echoes = 200
+		copies = 4 // of each ICMP error
+	)
+	for _, c := range []struct {
+		network, host, beyond string
+		router                netip.Addr
+		typ, code             byte
+		tooBig                int
+	}{
+		{"ip4", narrow[0].host(0), "203.0.113.%d", netip.MustParseAddr("198.51.100.254"), 3, 4, narrow[0].tooBig},
+		{"ip6", narrow[1].host(0), "2001:db8:2::%d", netip.MustParseAddr("2001:db8:1::fe"), 2, 0, narrow[1].tooBig},
+	} {
+		t.Run(c.network, func(t *testing.T) {
+			netlab.NewResponder(t, netlab.Self(t), netlab.ResponderConfig{
+				MTU:    1500,
+				Addrs:  nearPrefixes(),
+				Routes: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8:2::/64")},
+				Quiet:  true,
+				Script: func(r *netlab.Request) []netlab.Answer {
+					if r.Dst == netip.MustParseAddr(c.host) {
+						return []netlab.Answer{r.Echo()}
+					}
+					return slices.Repeat([]netlab.Answer{r.Error(c.router, c.typ, c.code, 1400, -1)}, copies)
+				},
+			})
+			p := openPinger(t, ping.WithDontFragment(true), ping.WithTimeout(time.Minute))
+			ctx, cancel := context.WithCancel(t.Context())
+			var others sync.WaitGroup
+			defer others.Wait()
+			defer cancel()
+			for i := range 4 {
+				others.Go(func() {
+					host := fmt.Sprintf(c.beyond, 10+i)
+					beErrors(ctx, t, p, host, false, [2]byte{}, [2]byte{c.typ, c.code})
+				})
+			}
+			eventually(t, "ICMP errors have come", func() bool { return p.Counters().Errors > 100 })
+			var calls sync.WaitGroup
+			calls.Go(func() {
+				for range echoes {
+					_, err := p.Ping(t.Context(), c.host, ping.WithSize(c.tooBig))
+					var told *ping.ICMPError
+					if !errors.Is(err, syscall.EMSGSIZE) || errors.As(err, &told) && told.From == c.router {
+						t.Errorf("too big: %v, want %v", err, syscall.EMSGSIZE)
+						return
+					}
+				}
+			})
+			calls.Go(func() {
+				s, err := p.PingN(t.Context(), c.host, echoes, ping.WithInterval(time.Millisecond))
+				if err != nil || s.Received != echoes {
+					t.Errorf("what fits: %v, %v", s, err)
+				}
+			})
+			calls.Wait()
+			if n := p.Counters(); n.SendErrors != echoes || n.LocalDrops != 0 {
+				t.Errorf("counters are %+v", n)
 			}
 		})
 	}
