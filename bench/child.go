@@ -25,13 +25,14 @@ const (
 	patience = time.Minute
 )
 
+var errImpatient = fmt.Errorf("it has not ended within %v", patience)
+
 // A job is what one process measures.
 type job struct {
 	Work     string        // a name in works
 	Library  string        // a name in libraries, for the works that use one
 	Targets  int           // how many addresses
 	Echoes   int           // how many to each of them, of the works that end by themselves; of a sweep, one a round
-	Sockets  int           // of the bare sweep, which share the targets; 0: one
 	Interval time.Duration // between the echoes to a target
 	Timeout  time.Duration // of an echo; 0: a second
 	Length   time.Duration // of the works that do not end by themselves
@@ -39,13 +40,14 @@ type job struct {
 
 // works are the jobs by name.
 var works = map[string]func(job) (sample, error){
-	"bare-sweep":  bareSweep,
-	"bare-serial": bareSerial,
-	"sweep":       withLibrary(sweep),
-	"serial":      withLibrary(serial),
-	"stream":      withLibrary(stream),
-	"monitor":     withLibrary(monitor),
-	"busy":        withLibrary(busy),
+	"sweep":    withLibrary(sweep),
+	"serial":   withLibrary(serial),
+	"stream":   withLibrary(stream),
+	"monitor":  withLibrary(monitor),
+	"busy":     withLibrary(busy),
+	"path-mtu": withPinger(farHost(0), pathMTU),
+	"too-big":  withPinger(farHost(0), tooBig),
+	"healthy":  withPinger(loopback(0), healthy),
 }
 
 // child does the job and prints its sample.
@@ -70,10 +72,11 @@ func child(text string) error {
 	return json.NewEncoder(os.Stdout).Encode(s)
 }
 
-// A setting is what a process may use of the machine.
+// A setting is what a process may use of the machine, and how it is watched.
 type setting struct {
 	pinned     bool // to one processor
 	processors int  // GOMAXPROCS; 0: the default
+	counted    bool // its system calls, which makes each slower
 }
 
 // do has the job done by a process of its own.
@@ -95,32 +98,49 @@ func (s setting) do(j job) (sample, error) {
 		cmd.Env = append(cmd.Env, "GOMAXPROCS="+strconv.Itoa(s.processors))
 	}
 	cmd.Stdout, cmd.Stderr = &stdout, os.Stderr
-	if err := s.run(cmd); err != nil {
+	calls, err := s.run(cmd)
+	if ctx.Err() != nil {
+		return sample{}, errImpatient
+	}
+	if err != nil {
 		return sample{}, err
 	}
 	var result sample
 	if err := json.Unmarshal([]byte(stdout.String()), &result); err != nil {
 		return sample{}, err
 	}
+	result.Calls = calls
 	return result, nil
 }
 
-// run runs cmd, from a thread that gives it its affinity and then ends.
-func (s setting) run(cmd *exec.Cmd) error {
-	done := make(chan error)
+// run runs cmd, and returns its system calls if they are counted.
+func (s setting) run(cmd *exec.Cmd) (calls map[string]int, err error) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
+	done := make(chan struct{})
+	// What the process is to inherit, a thread gets that then ends.
 	go func() {
+		defer close(done)
 		runtime.LockOSThread()
-		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
-		var err error
 		if s.pinned {
-			err = pin()
+			if err = pin(); err != nil {
+				return
+			}
 		}
-		if err == nil {
+		if !s.counted {
 			err = cmd.Run()
+			return
 		}
-		done <- err
+		var c *counter
+		if c, err = startCounter(); err != nil {
+			return
+		}
+		err = cmd.Run()
+		var countErr error
+		calls, countErr = c.close()
+		err = errors.Join(err, countErr)
 	}()
-	return <-done
+	<-done
+	return calls, err
 }
 
 // pin keeps the calling thread on the last of the processors that it may use: the first is where most interrupts go.

@@ -18,6 +18,8 @@ type figure struct {
 	only []string
 	// targets are what it should come to, by contender.
 	targets map[string]target
+	// checked is whether the targets are the same on any machine, as those of ratios and counts are.
+	checked bool
 }
 
 func (f *figure) isFor(contender string) bool {
@@ -61,6 +63,7 @@ type result struct {
 	Runs      []float64 `json:"runs"`
 	Target    string    `json:"target,omitempty"`
 	Met       *bool     `json:"met,omitempty"`
+	Checked   bool      `json:"checked,omitempty"`
 }
 
 // newResult works the figure out of the contender's samples, and of others, those that it is set in relation to.
@@ -76,7 +79,7 @@ func newResult(row string, f *figure, contender string, samples, others []sample
 	r.Median, r.Min, r.Max = percentile(r.Runs, 0.5), slices.Min(r.Runs), slices.Max(r.Runs)
 	if t, ok := f.targets[contender]; ok {
 		met := t.met(r.Median)
-		r.Target, r.Met = t.String(), &met
+		r.Target, r.Met, r.Checked = t.String(), &met, f.checked
 	}
 	return r
 }

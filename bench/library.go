@@ -67,6 +67,9 @@ func address(i int) [4]byte {
 	return [4]byte{127, byte(i >> 16), byte(i >> 8), byte(i)}
 }
 
+// loopback is its text.
+func loopback(i int) string { return netip.AddrFrom4(address(i)).String() }
+
 // addresses are n different targets.
 func addresses(n int) iter.Seq[netip.Addr] {
 	return func(yield func(netip.Addr) bool) {
@@ -102,7 +105,7 @@ func sweep(l library, j job) (s sample, err error) {
 
 // serial pings one target again and again.
 func serial(l library, j job) (s sample, err error) {
-	host := netip.AddrFrom4(address(0)).String()
+	host := loopback(0)
 	for range min(j.Echoes, warmEchoes) / 4 {
 		if err := l.ping(host); err != nil {
 			return s, err
@@ -123,7 +126,7 @@ func serial(l library, j job) (s sample, err error) {
 
 // stream sends one target a series of echoes.
 func stream(l library, j job) (s sample, err error) {
-	host := netip.AddrFrom4(address(0)).String()
+	host := loopback(0)
 	series := func(n int) error {
 		return l.stream(context.Background(), host, n, j.Interval, func(time.Duration) { s.Echoes++ })
 	}
@@ -141,8 +144,8 @@ func stream(l library, j job) (s sample, err error) {
 func monitor(l library, j job) (s sample, err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var answered atomic.Int64
-	wait := callEach(j, func(host string) error {
-		return l.stream(ctx, host, 0, j.Interval, func(time.Duration) { answered.Add(1) })
+	wait := callEach(j, func(i int) error {
+		return l.stream(ctx, loopback(i), 0, j.Interval, func(time.Duration) { answered.Add(1) })
 	})
 	time.Sleep(j.Interval + j.Interval/2)
 	m, before := startMeter(), answered.Load()
@@ -160,9 +163,10 @@ func busy(l library, j job) (s sample, err error) {
 	defer stop()
 	var mu sync.Mutex
 	m := startMeter()
-	wait := callEach(j, func(host string) error {
+	wait := callEach(j, func(i int) error {
 		own := make([]time.Duration, 0, j.Echoes)
-		err := l.stream(context.Background(), host, j.Echoes, j.Interval, func(rtt time.Duration) { own = append(own, rtt) })
+		got := func(rtt time.Duration) { own = append(own, rtt) }
+		err := l.stream(context.Background(), loopback(i), j.Echoes, j.Interval, got)
 		mu.Lock()
 		defer mu.Unlock()
 		s.RTTs = append(s.RTTs, own...)
@@ -176,17 +180,16 @@ func busy(l library, j job) (s sample, err error) {
 	return s, m.stop(&s)
 }
 
-// callEach makes a call for each target, in goroutines that begin one after another within an interval, and returns what
-// waits for them.
-func callEach(j job, call func(host string) error) (wait func() error) {
+// callEach makes a call for each target, in goroutines that begin one after another within an interval, and returns
+// what waits for them.
+func callEach(j job, call func(target int) error) (wait func() error) {
 	var callers sync.WaitGroup
 	failures := make([]error, j.Targets)
 	for i := range j.Targets {
 		callers.Go(func() {
 			time.Sleep(time.Duration(i) * j.Interval / time.Duration(j.Targets))
-			host := netip.AddrFrom4(address(i)).String()
-			if err := call(host); err != nil {
-				failures[i] = fmt.Errorf("%s: %w", host, err)
+			if err := call(i); err != nil {
+				failures[i] = fmt.Errorf("target %d: %w", i, err)
 			}
 		})
 	}

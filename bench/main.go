@@ -3,7 +3,6 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -11,34 +10,43 @@ import (
 )
 
 func main() {
-	code := 0
-	var err error
-	switch {
-	case os.Getenv(jobVariable) != "":
-		err = child(os.Getenv(jobVariable))
-	default:
-		code, err = command()
+	if text := os.Getenv(jobVariable); text != "" {
+		os.Exit(code(child(text)))
 	}
+	b, z, err := command()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
-		code = max(code, 1)
+		os.Exit(2)
 	}
-	os.Exit(code)
+	os.Exit(enter(func() int { return code(b.start(z)) }))
 }
 
-func command() (int, error) {
-	var b bench
-	isQuick := flag.Bool("quick", false, "do less, more roughly, in less than 40 seconds")
+// code prints err and returns the exit code that goes with it.
+func code(err error) int {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		return 1
+	}
+	return 0
+}
+
+// command reads the command line.
+func command() (b *bench, z size, err error) {
+	b = new(bench)
+	isQuick := flag.Bool("quick", false, "do less, more roughly, in less than a minute")
 	pattern := flag.String("run", "", "only the rows whose names match the regular `expression`")
 	runs := flag.Int("runs", 0, "`number` of runs of each contender (default 5, with -quick 3)")
 	flag.BoolVar(&b.json, "json", false, "print JSON")
 	flag.StringVar(&b.docs, "docs", "", "write the pictures to the `directory`")
+	flag.BoolVar(&b.check, "check", false, "fail where a ratio or a count misses its target")
 	flag.Parse()
-	var err error
-	if b.run, err = regexp.Compile(*pattern); err != nil || flag.NArg() > 0 {
-		return 2, errors.Join(err, usage(flag.Args()))
+	if flag.NArg() > 0 {
+		return nil, z, fmt.Errorf("unexpected arguments %q", flag.Args())
 	}
-	z := full
+	if b.run, err = regexp.Compile(*pattern); err != nil {
+		return nil, z, err
+	}
+	z = full
 	b.runs = 5
 	if *isQuick {
 		z = quick
@@ -47,22 +55,5 @@ func command() (int, error) {
 	if *runs > 0 {
 		b.runs = *runs
 	}
-	if os.Getenv(insideVariable) == "" {
-		return enter()
-	}
-	if err := furnish(); err != nil {
-		return 1, err
-	}
-	b.rows = rows(z)
-	if b.docs != "" {
-		b.rows = append(b.rows, scale(z))
-	}
-	return 0, b.do()
-}
-
-func usage(args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	return fmt.Errorf("unexpected arguments %q", args)
+	return b, z, nil
 }

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -28,7 +29,8 @@ func (s setting) floodPing(n int) (sample, error) {
 	return s.program(parsePing, "ping", "-f", "-q", "-c", strconv.Itoa(n), netip.AddrFrom4(address(0)).String())
 }
 
-// program runs a program and has parse read what it printed.
+// program runs a program and has parse read what it printed. Where that does not tell what the echoes used of the
+// processor, it is what the whole process did.
 func (s setting) program(parse func(output string) (sample, error), name string, args ...string) (sample, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -36,7 +38,10 @@ func (s setting) program(parse func(output string) (sample, error), name string,
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(cmd.Environ(), "LC_ALL=C")
 	cmd.Stdout, cmd.Stderr = &output, &output
-	err := s.run(cmd)
+	_, err := s.run(cmd)
+	if ctx.Err() != nil {
+		return sample{}, fmt.Errorf("%s: %w", name, errImpatient)
+	}
 	// Both programs exit with 1 where some echo was not answered.
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == 1 {
 		err = nil
@@ -48,7 +53,9 @@ func (s setting) program(parse func(output string) (sample, error), name string,
 	if err != nil {
 		return sample{}, fmt.Errorf("%s: %w", name, err)
 	}
-	result.CPU = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok && result.CPU == 0 {
+		result.CPU, result.Switches = cpuTime(usage), switches(usage)
+	}
 	return result, nil
 }
 

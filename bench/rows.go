@@ -39,6 +39,7 @@ type size struct {
 	monitored                    int // targets
 	monitor, probingMonitor      time.Duration
 	series                       int // echoes to each target of rtt-error
+	healthy                      time.Duration
 	scale                        int // echoes of a run of scale
 }
 
@@ -49,8 +50,8 @@ var (
 		allocations: 50_000,
 		serial:      50_000, probingSerial: 300,
 		monitored: 10_000, monitor: 3 * time.Second, probingMonitor: 2 * time.Second,
-		series: 200,
-		scale:  50_000,
+		series: 200, healthy: 5 * time.Second,
+		scale: 50_000,
 	}
 	quick = size{
 		sweep: 30_000, probing: 1_000, flood: 20_000, fping: 20_000,
@@ -58,8 +59,8 @@ var (
 		allocations: 20_000,
 		serial:      10_000, probingSerial: 60,
 		monitored: 2_000, monitor: time.Second, probingMonitor: time.Second,
-		series: 20,
-		scale:  10_000,
+		series: 20, healthy: 2 * time.Second,
+		scale: 10_000,
 	}
 )
 
@@ -75,16 +76,17 @@ const (
 	wire       = "wire stamps"
 )
 
-func rows(z size) []row {
+func rows(z size, limit bareContenders) []row {
 	return []row{
-		sweepOneCore(z), sweepTwoCores(z), allocations(z), pingSerial(z), monitored(z), sweepMillion(z), silent(), noLoss(z),
-		rttError(z),
+		sweepOneCore(z, limit), sweepTwoCores(z, limit), allocations(z), pingSerial(z, limit), monitored(z), sweepMillion(z),
+		silent(), noLoss(z), rttError(z), pathMTUCalls(), pathMTUs(), refused(z),
 	}
 }
 
 var (
 	echoRate = figure{name: "echoes/s", of: sample.rate}
 	cpu      = figure{name: "CPU, us/echo", of: sample.cpuPerEcho}
+	switched = figure{name: "switches/500,000", of: func(s sample) float64 { return s.switchesPer(500_000) }}
 	lost     = figure{name: "lost", of: sample.lost}
 	memory   = figure{name: "peak memory, MB", of: sample.megabytes}
 )
@@ -94,19 +96,33 @@ func (s setting) job(name string, j job) contender {
 	return contender{name: name, run: func() (sample, error) { return s.do(j) }}
 }
 
+// bareContenders are made of the program of system calls alone.
+type bareContenders struct {
+	loop  bareLoop
+	lacks error
+}
+
+func (b bareContenders) sweep(name string, s setting, n, sockets int) contender {
+	return contender{name: name, lacks: b.lacks, run: func() (sample, error) { return b.loop.sweep(s, n, sockets) }}
+}
+
+func (b bareContenders) serial(s setting, n int) contender {
+	return contender{name: bare, lacks: b.lacks, run: func() (sample, error) { return b.loop.serial(s, n) }}
+}
+
 // installed returns a contender that is another program.
 func installed(name, program string, run func() (sample, error)) contender {
 	_, err := exec.LookPath(program)
 	return contender{name: name, run: run, lacks: err}
 }
 
-func sweepOneCore(z size) row {
+func sweepOneCore(z size, limit bareContenders) row {
 	one := setting{pinned: true, processors: 1}
 	return row{
 		name:  "sweep-1core",
 		title: fmt.Sprintf("an echo to each of %s addresses, on one processor", number(float64(z.sweep))),
 		contenders: []contender{
-			one.job(bare, job{Work: "bare-sweep", Targets: z.sweep}),
+			limit.sweep(bare, one, z.sweep, 1),
 			one.job(sweepName, job{Work: "sweep", Library: "ours", Targets: z.sweep, Echoes: 1}),
 			one.job(probing256, job{Work: "sweep", Library: "pro-bing", Targets: z.probing, Echoes: 1}),
 			installed("fping", "fping", func() (sample, error) { return one.fping(z.fping) }),
@@ -115,22 +131,25 @@ func sweepOneCore(z size) row {
 		figures: []figure{
 			echoRate,
 			{name: "of the bare loop", of: sample.rate, against: bare, relate: ratio, only: []string{sweepName},
-				targets: map[string]target{sweepName: atLeast(0.95)}},
+				targets: map[string]target{sweepName: atLeast(0.95)}, checked: true},
 			cpu,
+			{name: "CPU of the bare loop", of: sample.cpuPerEcho, against: bare, relate: ratio, only: []string{sweepName}},
+			{name: switched.name, of: switched.of, only: []string{bare, sweepName},
+				targets: map[string]target{sweepName: atMost(2_000)}, checked: true},
 			lost,
 		},
 	}
 }
 
-func sweepTwoCores(z size) row {
+func sweepTwoCores(z size, limit bareContenders) row {
 	const one, two, bare2 = "Sweep, GOMAXPROCS=1", "Sweep, GOMAXPROCS=2", "2 bare loops"
 	sweep := job{Work: "sweep", Library: "ours", Targets: z.sweep, Echoes: 1}
 	r := row{
 		name:  "sweep-2core",
 		title: "the same Sweep on two processors",
 		contenders: []contender{
-			setting{processors: 1}.job(bare, job{Work: "bare-sweep", Targets: z.sweep}),
-			setting{processors: 2}.job(bare2, job{Work: "bare-sweep", Targets: z.sweep, Sockets: 2}),
+			limit.sweep(bare, setting{}, z.sweep, 1),
+			limit.sweep(bare2, setting{}, z.sweep, 2),
 			setting{processors: 1}.job(one, sweep),
 			setting{processors: 2}.job(two, sweep),
 		},
@@ -138,20 +157,20 @@ func sweepTwoCores(z size) row {
 			echoRate,
 			{name: "of one bare loop", of: sample.rate, against: bare, relate: ratio, only: []string{bare2}},
 			{name: "of GOMAXPROCS=1", of: sample.rate, against: one, relate: ratio, only: []string{two},
-				targets: map[string]target{two: atLeast(1.7)}},
+				targets: map[string]target{two: atLeast(1.7)}, checked: true},
 			{name: "of 2 bare loops", of: sample.rate, against: bare2, relate: ratio, only: []string{two}},
 		},
 	}
 	if runtime.NumCPU() < 2 {
-		r.contenders[1].lacks = errors.New("the machine has one processor")
-		r.contenders[3].lacks = r.contenders[1].lacks
+		lacks := errors.New("the machine has one processor")
+		r.contenders[1].lacks, r.contenders[3].lacks = lacks, lacks
 	}
 	return r
 }
 
 func allocations(z size) row {
 	const ping, stream = "Ping", "Stream"
-	none := atMost(0.005)
+	none := atMost(0.01)
 	return row{
 		name:  "allocations",
 		title: "on the heap, for each echo",
@@ -159,29 +178,32 @@ func allocations(z size) row {
 			setting{}.job(sweepName, job{Work: "sweep", Library: "ours", Targets: z.allocations, Echoes: 1}),
 			setting{}.job(stream, job{Work: "stream", Library: "ours", Echoes: z.allocations}),
 			setting{}.job(ping, job{Work: "serial", Library: "ours", Echoes: z.allocations}),
-			setting{}.job("pro-bing, one Pinger", job{Work: "stream", Library: "pro-bing", Echoes: z.probingSerial, Interval: time.Millisecond}),
+			setting{}.job("pro-bing, one Pinger",
+				job{Work: "stream", Library: "pro-bing", Echoes: z.probingSerial, Interval: time.Millisecond}),
 			setting{}.job("pro-bing, one an echo", job{Work: "serial", Library: "pro-bing", Echoes: z.probingSerial}),
 		},
 		figures: []figure{{name: "allocations/echo", of: sample.allocations,
-			targets: map[string]target{sweepName: none, stream: none, ping: none}}},
+			targets: map[string]target{sweepName: none, stream: none, ping: none}, checked: true}},
 	}
 }
 
-func pingSerial(z size) row {
+func pingSerial(z size, limit bareContenders) row {
 	const ping = "Ping"
 	return row{
 		name:  "ping-serial",
 		title: "one echo after another",
 		contenders: []contender{
-			setting{}.job(bare, job{Work: "bare-serial", Echoes: z.serial}),
+			limit.serial(setting{}, z.serial),
 			setting{}.job(ping, job{Work: "serial", Library: "ours", Echoes: z.serial}),
 			setting{}.job(proBingOne, job{Work: "serial", Library: "pro-bing", Echoes: z.probingSerial}),
 		},
 		figures: []figure{
 			{name: "us/echo", of: sample.wallPerEcho},
-			{name: "times the bare loop", of: sample.wallPerEcho, against: bare, relate: ratio,
-				targets: map[string]target{ping: atMost(1.5)}},
+			{name: "times the bare loop", of: sample.wallPerEcho, against: bare, relate: ratio},
 			cpu,
+			{name: "CPU of the bare loop", of: sample.cpuPerEcho, against: bare, relate: ratio,
+				targets: map[string]target{ping: atMost(1.35)}, checked: true},
+			switched,
 		},
 	}
 }
@@ -202,7 +224,7 @@ func monitored(z size) row {
 			{name: cpu.name, of: cpu.of, targets: map[string]target{ours: atMost(15)}},
 			{name: memory.name, of: memory.of, targets: map[string]target{ours: atMost(60)}},
 			{name: "beyond the idle process, MB", of: sample.moreMegabytes},
-			{name: "goroutines", of: sample.goroutines, targets: map[string]target{ours: atMost(10)}},
+			{name: "goroutines", of: sample.goroutines, targets: map[string]target{ours: atMost(10)}, checked: true},
 		},
 	}
 }
@@ -233,9 +255,11 @@ func sweepMillion(z size) row {
 		},
 		figures: []figure{
 			echoRate,
-			{name: "of the smaller's", of: sample.rate, against: few, relate: ratio, targets: map[string]target{many: atLeast(0.95)}},
+			{name: "of the smaller's", of: sample.rate, against: few, relate: ratio,
+				targets: map[string]target{many: atLeast(0.95)}, checked: true},
 			memory,
-			{name: "more memory, MB", of: sample.megabytes, against: few, relate: difference, targets: map[string]target{many: atMost(16)}},
+			{name: "more memory, MB", of: sample.megabytes, against: few, relate: difference,
+				targets: map[string]target{many: atMost(16)}},
 			lost,
 		},
 	}
@@ -249,7 +273,7 @@ func silent() row {
 			setting{}.job(sweepName, job{Work: "sweep", Library: "ours", Targets: silentAll, Echoes: 1, Timeout: silentWait}),
 		},
 		figures: []figure{
-			{name: "timed out", of: sample.lost, targets: map[string]target{sweepName: atLeast(silentAll)}},
+			{name: "timed out", of: sample.lost, targets: map[string]target{sweepName: atLeast(silentAll)}, checked: true},
 			{name: "seconds", of: sample.seconds, targets: map[string]target{sweepName: atMost(1.5)}},
 		},
 		around: silence,
@@ -265,8 +289,8 @@ func noLoss(z size) row {
 			setting{}.job(sweepName, job{Work: "sweep", Library: "ours", Targets: z.sweep, Echoes: 1}),
 		},
 		figures: []figure{
-			{name: lost.name, of: lost.of, targets: none},
-			{name: "dropped here", of: sample.drops, targets: none},
+			{name: lost.name, of: lost.of, targets: none, checked: true},
+			{name: "dropped here", of: sample.drops, targets: none, checked: true},
 		},
 	}
 }
@@ -274,7 +298,8 @@ func noLoss(z size) row {
 func rttError(z size) row {
 	loaded := func(name, library string) contender {
 		return setting{}.job(name, job{
-			Work: "busy", Library: library, Targets: rttTargets, Echoes: z.series, Interval: 20 * time.Millisecond, Timeout: patience / 2,
+			Work: "busy", Library: library, Targets: rttTargets, Echoes: z.series,
+			Interval: 20 * time.Millisecond, Timeout: patience / 2,
 		})
 	}
 	at := func(name string, q, limitReceive, limitWire float64) figure {

@@ -36,7 +36,13 @@ func (t table) row(r *row, results []result) {
 		previous = x.Figure
 		verdict := ""
 		if x.Met != nil {
-			verdict = map[bool]string{true: "met", false: "MISSED"}[*x.Met]
+			verdict = "met"
+			if !*x.Met {
+				verdict = "missed"
+			}
+			if x.isMissed() {
+				verdict = "MISSED"
+			}
 		}
 		t.line(name, x.Contender, number(x.Median), number(x.Min)+" – "+number(x.Max), x.Target, verdict)
 	}
