@@ -79,24 +79,21 @@ func (b *bench) do() error {
 	return nil
 }
 
-// measure runs the contenders in turns. It returns the samples of each, which are as many.
+// measure runs the contenders in turns. It returns the samples of each, which are as many; none of those that lack
+// something.
 func (b *bench) measure(r *row) (samples map[string][]sample, err error) {
 	if r.around != nil {
-		restore, err := r.around()
-		if lacks := (missing{}); errors.As(err, &lacks) {
+		restore, failed := r.around()
+		if lacks := (missing{}); errors.As(failed, &lacks) {
 			for i := range r.contenders {
 				r.contenders[i].lacks = lacks
 			}
 			return nil, nil
 		}
-		if err != nil {
-			return nil, err
+		if failed != nil {
+			return nil, failed
 		}
-		defer func() {
-			if e := restore(); err == nil {
-				err = e
-			}
-		}()
+		defer func() { err = errors.Join(err, restore()) }()
 	}
 	samples = make(map[string][]sample)
 	for range b.runs {

@@ -43,5 +43,5 @@ func check(results []result, unmeasured []string) error {
 	if len(failures) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d figures fail the check:\n%w", len(failures), errors.Join(failures...))
+	return fmt.Errorf("the check has failed:\n%w", errors.Join(failures...))
 }

@@ -15,14 +15,14 @@ func TestCheck(t *testing.T) {
 	}
 	r.figures[2].checked = true // missed
 	err := check(r.results(samples), nil)
-	if err == nil || err.Error() != "1 figures fail the check:\nexample: lost, own: 1, target ≤ 0" {
+	if err == nil || err.Error() != "the check has failed:\nexample: lost, own: 1, target ≤ 0" {
 		t.Errorf("got %v", err)
 	}
 	delete(samples, "limit")
 	results := r.results(samples)
 	r.figures[2].checked = false
 	err = check(nil, r.unmeasured(results))
-	if err == nil || err.Error() != "1 figures fail the check:\nexample: of the limit, own: not measured" {
+	if err == nil || err.Error() != "the check has failed:\nexample: of the limit, own: not measured" {
 		t.Errorf("got %v", err)
 	}
 }

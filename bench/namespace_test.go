@@ -70,6 +70,13 @@ func TestMissing(t *testing.T) {
 			t.Errorf("%s lacks %v", c.name, c.lacks)
 		}
 	}
+	r.contenders = nil
+	r.around = func() (func() error, error) {
+		return build(func(tb testing.TB) { tb.Cleanup(func() { tb.Fatal("no way back") }) })
+	}
+	if _, err := b.measure(&r); err == nil || err.Error() != "no way back" {
+		t.Errorf("got %v, want what kept it from being undone", err)
+	}
 	r.around = func() (func() error, error) {
 		return build(func(tb testing.TB) { tb.Fatalf("no %s", "way") })
 	}
