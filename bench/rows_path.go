@@ -65,8 +65,8 @@ func refused(z size) row {
 			setting{}.job(beside, job{Work: "healthy", Targets: 20, Length: z.healthy}),
 		},
 		figures: []figure{
-			{name: "beyond the RTT: p99, ms", of: func(s sample) float64 { return s.rtt(0.99) / 1000 }},
-			{name: "max, ms", of: func(s sample) float64 { return s.rtt(1) / 1000 }},
+			{name: "p99 beyond RTT, ms", of: func(s sample) float64 { return s.rtt(0.99) / 1000 }},
+			{name: "max beyond RTT, ms", of: func(s sample) float64 { return s.rtt(1) / 1000 }},
 			{name: "added, ms", of: func(s sample) float64 { return s.rtt(1) / 1000 }, against: alone, relate: difference,
 				targets: map[string]target{beside: atMost(1)}},
 		},
