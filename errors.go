@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/netip"
 	"os"
 )
@@ -13,6 +14,8 @@ import (
 var ErrTimeout error = timeoutError{}
 
 type timeoutError struct{}
+
+var _ net.Error = timeoutError{}
 
 func (timeoutError) Error() string        { return "no reply in time" }
 func (timeoutError) Timeout() bool        { return true }
@@ -195,6 +198,8 @@ type probeError struct {
 	host string
 	err  error
 }
+
+var _ net.Error = (*probeError)(nil)
 
 func (e *probeError) Error() string { return "ping " + e.host + ": " + e.err.Error() }
 func (e *probeError) Unwrap() error { return e.err }

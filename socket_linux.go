@@ -52,6 +52,15 @@ type socket struct {
 	wire   bool        // the error queue holds reports of departures too
 }
 
+// What the rest asks a transport for, where it has it.
+var (
+	_ Transport      = (*socket)(nil)
+	_ poller         = (*socket)(nil)
+	_ wireStamper    = (*socket)(nil)
+	_ queue          = (*socket)(nil)
+	_ slog.LogValuer = (*socket)(nil)
+)
+
 // openSocket opens a socket of one family.
 func openSocket(v6 bool, config socketConfig) (Transport, error) {
 	if config.source.IsValid() {

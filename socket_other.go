@@ -32,6 +32,11 @@ type socket struct {
 	usualTTL     int
 }
 
+var (
+	_ Transport      = (*socket)(nil)
+	_ slog.LogValuer = (*socket)(nil)
+)
+
 func openSocket(v6 bool, config socketConfig) (Transport, error) {
 	switch {
 	case config.device != "":

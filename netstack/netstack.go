@@ -41,6 +41,8 @@ type transport struct {
 	close     sync.Once
 }
 
+var _ ping.Transport = (*transport)(nil)
+
 // receiveBuffer is what each endpoint holds at most until it is read, in bytes: 1 KB for all that can be in flight. With
 // the stack's own default, some 200 KB, it overflows.
 const receiveBuffer = 64 << 20

@@ -24,6 +24,8 @@ type transport struct {
 	armed    time.Time // when the timer fires; past: it has, and Receive will set it again before it waits
 }
 
+var _ ping.Transport = (*transport)(nil)
+
 var never = time.Unix(math.MaxInt64/int64(time.Second), 0)
 
 func newTransport(n *Network, id uint16) *transport {
