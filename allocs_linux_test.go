@@ -114,9 +114,13 @@ func newForger(t *testing.T, host netip.Addr) *forger {
 	}
 	t.Cleanup(func() { unix.Close(fd) })
 	f.fd = fd
-	// All types are blocked whose bits are set; no bit stands for those above 31 in IPv4.
+	// The types whose bits are set are blocked: all but echo requests.
 	if f.v6 {
-		filter := &unix.ICMPv6Filter{Data: [8]uint32{^uint32(0), ^uint32(0), ^uint32(0), ^uint32(0), ^uint32(1), ^uint32(0), ^uint32(0), ^uint32(0)}}
+		filter := new(unix.ICMPv6Filter)
+		for i := range filter.Data {
+			filter.Data[i] = ^uint32(0)
+		}
+		filter.Data[128/32] &^= 1 << (128 % 32)
 		err = unix.SetsockoptICMPv6Filter(fd, unix.IPPROTO_ICMPV6, 1, filter)
 	} else {
 		err = unix.SetsockoptInt(fd, unix.SOL_RAW, 1, ^(1 << 8))
