@@ -54,7 +54,7 @@ func (b *batch) init(n int) {
 
 func (b *batch) sendmmsg(fd uintptr) {
 	b.before = time.Now()
-	b.call(unix.SYS_SENDMMSG, fd, b.first, b.last, unix.MSG_NOSIGNAL)
+	b.call(unix.SYS_SENDMSG, unix.SYS_SENDMMSG, fd, b.first, b.last, unix.MSG_NOSIGNAL)
 	if b.n > 1 {
 		b.after = time.Now()
 	} else {
@@ -62,16 +62,19 @@ func (b *batch) sendmmsg(fd uintptr) {
 	}
 }
 
-func (b *batch) recvmmsg(fd uintptr) { b.call(unix.SYS_RECVMMSG, fd, 0, b.count, b.flags) }
+func (b *batch) recvmmsg(fd uintptr) {
+	b.call(unix.SYS_RECVMSG, unix.SYS_RECVMMSG, fd, 0, b.count, b.flags)
+}
 
 // quickBytes is how much the messages of a call may hold for it to keep its processor. The kernel takes some 50 us for
 // a batch of usual messages; what it takes for the longest would keep the garbage collector, and all else that
 // stops the world, waiting for too long.
 const quickBytes = batchSize * usualMessage
 
-// call makes a system call that never blocks on the messages from first to before last. Around one that is quick it
-// tells the runtime nothing, which would give the processor to another thread after 20 us (runtime/proc.go, sysmon).
-func (b *batch) call(trap, fd uintptr, first, last, flags int) {
+// call makes a system call that never blocks on the messages from first to before last: one is for a single message,
+// many for more. Around one that is quick it tells the runtime nothing, which would give the processor to another
+// thread after 20 us (runtime/proc.go, sysmon).
+func (b *batch) call(one, many, fd uintptr, first, last, flags int) {
 	bytes := 0
 	for i := first; i < last; i++ {
 		bytes += int(b.vectors[i].Len)
@@ -80,7 +83,16 @@ func (b *batch) call(trap, fd uintptr, first, last, flags int) {
 	if bytes > quickBytes {
 		call = unix.Syscall6
 	}
-	n, _, errno := call(trap, fd, b.header(first), uintptr(last-first), uintptr(flags|unix.MSG_DONTWAIT), 0, 0)
+	flags |= unix.MSG_DONTWAIT
+	var n uintptr
+	var errno syscall.Errno
+	if last-first == 1 {
+		n, _, errno = call(one, fd, b.header(first), uintptr(flags), 0, 0, 0)
+		b.headers[first].length = uint32(n)
+		n = 1
+	} else {
+		n, _, errno = call(many, fd, b.header(first), uintptr(last-first), uintptr(flags), 0, 0)
+	}
 	b.n, b.errno = int(n), errno
 	if errno != 0 {
 		b.n = 0

@@ -2,7 +2,6 @@ package ping
 
 import (
 	crand "crypto/rand"
-	"errors"
 	"log/slog"
 	"math"
 	"math/rand/v2"
@@ -114,10 +113,10 @@ func newConn(t Transport, epoch time.Time, limiter *limiter, log *slog.Logger) *
 	c.idle.Store(true)
 	c.running.Add(1)
 	go func() {
-		err := c.receive()
+		c.receive()
 		c.running.Done() // before the log's handler, which may call Close
-		if !errors.Is(err, net.ErrClosed) {
-			c.log.Error("ping: transport ended", "error", err)
+		if cause := c.cause(); cause != net.ErrClosed {
+			c.log.Error("ping: transport ended", "error", cause)
 		}
 	}()
 	c.running.Go(c.keepTime)
@@ -205,13 +204,13 @@ func (c *conn) cause() error {
 	return c.closed
 }
 
-// collect moves the outcomes in in to the end of list.
+// collect returns the outcomes in in, and leaves it the memory of list.
 func (c *conn) collect(in *inbox, list []outcome) []outcome {
 	c.mu.Lock()
-	list = append(list, in.outcomes[in.told:]...)
-	in.outcomes, in.told = in.outcomes[:0], 0
+	outcomes := in.outcomes[in.told:]
+	in.outcomes, in.told = list[:0], 0
 	c.mu.Unlock()
-	return list
+	return outcomes
 }
 
 // first removes the first outcome from in, if there is one.

@@ -2,18 +2,20 @@ package ping
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
-// A lane sends and receives over a socket of each family of its own.
+// A lane sends and receives over a socket of each family of its own. It belongs to one goroutine, but for what its
+// ports share with their conns.
 type lane struct {
 	sweep     *sweep
 	number    int
-	conns     [2]*conn
+	ports     [2]*port // nil: none, or none yet
+	old       []*port  // on which something is in flight, and nothing is sent any more
 	errs      [2]error
 	templates [2][]byte
-	in        [2]*inbox     // nil while there is no conn
-	wake      chan struct{} // of both
+	wake      chan struct{} // of all inboxes
 	ready     [2][]request
 
 	job   []netip.Addr // addresses from the chunk
@@ -30,6 +32,13 @@ type lane struct {
 	report   []swept
 }
 
+// A port is a conn that a lane takes part in.
+type port struct {
+	conn   *conn
+	in     *inbox
+	flying int
+}
+
 // A pending is one probe in flight.
 type pending struct {
 	addr netip.Addr
@@ -38,7 +47,7 @@ type pending struct {
 
 func newLane(s *sweep, number int) *lane {
 	l := &lane{sweep: s, number: number, report: s.replies.Get().(*[chunkSize]swept)[:0], wake: make(chan struct{}, 1)}
-	for i := range l.conns {
+	for i := range l.ports {
 		l.ready[i] = make([]request, 0, batchSize)
 		if l.templates[i], l.errs[i] = s.pinger.template(i == 1, s.config.size); l.errs[i] == nil {
 			l.join(i)
@@ -53,9 +62,7 @@ func (l *lane) run() {
 	l.timer = time.NewTimer(0)
 	defer l.timer.Stop()
 	for l.sweep.ctx.Err() == nil {
-		if l.retired() && l.idle() {
-			l.leave() // the next address joins
-		}
+		l.move()
 		l.fill()
 		sent, room := l.send()
 		l.collect()
@@ -80,49 +87,61 @@ func (l *lane) run() {
 	}
 }
 
-// join takes part in the family's present socket, which Reopen may exchange at any moment. If there is none it leaves
-// the reason in l.errs.
+// join takes part in the family's present conn, which Reopen may exchange at any moment. If there is none it leaves the
+// reason in l.errs.
 func (l *lane) join(family int) {
 	for {
 		c, err := l.sweep.pinger.conn(family == 1, l.sweep.config.dontFragment, l.number)
-		if err != nil && l.report != nil && l.number > 0 { // better a socket that is shared than none
-			c, err = l.sweep.pinger.conn(family == 1, l.sweep.config.dontFragment, 0)
-		}
-		l.conns[family], l.errs[family] = c, err
-		if err != nil {
+		if l.errs[family] = err; err != nil {
 			return
 		}
 		in := newInbox()
 		in.wake = l.wake
 		if c.register(in) {
-			l.in[family] = in
+			l.ports[family] = &port{conn: c, in: in}
 			return
 		}
 	}
 }
 
-// leave takes part in them no more.
+// move gives up conns that others have replaced, once what is in flight there is settled: what leaves next joins again.
+func (l *lane) move() {
+	for i, p := range l.ports {
+		if p != nil && (p.conn.retired.Load() || p.conn.over()) {
+			l.old = append(l.old, p)
+			l.ports[i] = nil
+		}
+	}
+	l.old = slices.DeleteFunc(l.old, func(p *port) bool {
+		if p.flying == 0 {
+			p.conn.release(p.in)
+		}
+		return p.flying == 0
+	})
+}
+
+// leave takes part in no conn any more.
 func (l *lane) leave() {
 	if n := len(l.ready[0]) + len(l.ready[1]); n > 0 && time.Until(l.turnAt) > 0 {
 		l.sweep.pinger.limiter.giveBack(l.turnAt, n)
 	}
-	for i, in := range l.in {
-		if in != nil {
-			l.conns[i].release(in)
-			l.in[i] = nil
-		}
+	for p := range l.joined {
+		p.conn.release(p.in)
 	}
-	l.turnAt = time.Time{}
 }
 
-// retired reports whether there are other sockets to use instead, once all that is in flight is settled.
-func (l *lane) retired() bool {
-	for i, in := range l.in {
-		if in != nil && l.conns[i].retired.Load() {
-			return true
+// joined is an iterator of all ports, the present ones and the old.
+func (l *lane) joined(yield func(*port) bool) {
+	for _, p := range l.ports {
+		if p != nil && !yield(p) {
+			return
 		}
 	}
-	return false
+	for _, p := range l.old {
+		if !yield(p) {
+			return
+		}
+	}
 }
 
 // idle reports whether nothing is ready or in flight.
@@ -134,23 +153,19 @@ func (l *lane) wait(waiting bool, room [2]<-chan struct{}) {
 	var turn <-chan time.Time
 	var ended [2]<-chan struct{}
 	switch {
-	case !waiting && !l.ended && !l.retired():
+	case !waiting && !l.ended:
 		jobs = l.sweep.jobs
-	case !waiting && l.idle():
-		return // to move
 	case waiting && room[0] == nil && room[1] == nil: // for the turn, then
 		l.timer.Reset(time.Until(l.turnAt))
 		turn = l.timer.C
 		for i, ready := range l.ready {
-			if len(ready) > 0 {
-				ended[i] = l.conns[i].done
+			if len(ready) > 0 && l.ports[i] != nil {
+				ended[i] = l.ports[i].conn.done
 			}
 		}
 	}
-	for i, in := range l.in {
-		if in != nil {
-			l.conns[i].listen()
-		}
+	for p := range l.joined {
+		p.conn.listen()
 	}
 	select {
 	case job, ok := <-jobs:
@@ -173,8 +188,8 @@ func (l *lane) take(job []netip.Addr, ok bool) {
 
 // fill makes requests ready, of the addresses at hand: a batch, or as many as have their turn together.
 func (l *lane) fill() {
-	if !l.turnAt.IsZero() || l.retired() {
-		return // no more than has a turn, or than the old sockets have
+	if !l.turnAt.IsZero() {
+		return // no more than has a turn
 	}
 	limit := batchSize
 	if r := l.sweep.pinger.limiter; r != nil {
@@ -208,7 +223,7 @@ func (l *lane) fill() {
 func (l *lane) prepare(addr netip.Addr) {
 	i := family(addr.Is6())
 	err := l.sweep.pinger.checkFor(addr, l.sweep.config.network)
-	if err == nil && l.in[i] == nil && l.templates[i] != nil {
+	if err == nil && l.ports[i] == nil && l.templates[i] != nil {
 		l.join(i)
 	}
 	if err == nil {
@@ -240,7 +255,8 @@ func (l *lane) prepare(addr netip.Addr) {
 	})
 }
 
-// send sends what is ready, as far as it has its turn and there is room for it.
+// send sends what is ready, as far as it has its turn and there is room for it. It reports whether it has got rid of
+// some.
 func (l *lane) send() (sent bool, room [2]<-chan struct{}) {
 	n := len(l.ready[0]) + len(l.ready[1])
 	if n == 0 {
@@ -258,23 +274,32 @@ func (l *lane) send() (sent bool, room [2]<-chan struct{}) {
 		if len(ready) == 0 {
 			continue
 		}
-		n, full, err := l.conns[i].tryLaunch(l.in[i], ready)
-		if err != nil {
-			for _, r := range ready[n:] {
-				l.settle(outcome{tag: r.tag, err: err})
+		p := l.ports[i]
+		if p == nil {
+			l.join(i)
+			if p = l.ports[i]; p == nil {
+				l.refuse(i, ready, l.errs[i])
+				sent = true
+				continue
 			}
-			n = len(ready)
+		}
+		n, full, err := p.conn.tryLaunch(p.in, ready)
+		p.flying += n
+		if err != nil {
+			l.refuse(i, ready[n:], err)
+			sent = true
+			continue
 		}
 		l.ready[i] = ready[:copy(ready, ready[n:])]
 		room[i] = full
 		sent = sent || n > 0
-		if full != nil && l.conns[i].crowded.Load() {
+		if full != nil && p.conn.crowded.Load() {
 			select {
 			case l.sweep.full <- struct{}{}:
 			default:
 			}
 		}
-		l.conns[i].glance()
+		p.conn.glance()
 	}
 	if len(l.ready[0])+len(l.ready[1]) == 0 {
 		l.turnAt = time.Time{}
@@ -282,18 +307,24 @@ func (l *lane) send() (sent bool, room [2]<-chan struct{}) {
 	return sent, room
 }
 
+// refuse reports that what is ready of a family cannot be sent.
+func (l *lane) refuse(family int, ready []request, err error) {
+	for _, r := range ready {
+		l.settle(outcome{tag: r.tag, err: err})
+	}
+	l.ready[family] = l.ready[family][:0]
+}
+
 // collect takes what has been settled.
 func (l *lane) collect() {
-	for i, in := range l.in {
-		if in == nil {
-			continue
-		}
-		l.outcomes = l.conns[i].collect(in, l.outcomes[:0])
-		for j := range l.outcomes {
+	for p := range l.joined {
+		l.outcomes = p.conn.collect(p.in, l.outcomes)
+		p.flying -= len(l.outcomes)
+		for i := range l.outcomes {
 			if len(l.report) == chunkSize && !l.flush() {
 				return
 			}
-			l.settle(l.outcomes[j])
+			l.settle(l.outcomes[i])
 		}
 	}
 }

@@ -14,8 +14,8 @@ const (
 	tickBatches    = 1 << 14
 )
 
-// receive settles what comes, until the transport ends. The error is why.
-func (c *conn) receive() error {
+// receive settles what comes, until the transport ends.
+func (c *conn) receive() {
 	for some := false; ; {
 		var err error
 		if c.poller != nil {
@@ -31,12 +31,11 @@ func (c *conn) receive() error {
 			err = c.receiveOnce()
 		}
 		if err != nil {
-			cause := err
 			if !errors.Is(err, net.ErrClosed) {
-				cause = fmt.Errorf("%w: %w", net.ErrClosed, err)
+				err = fmt.Errorf("%w: %w", net.ErrClosed, err)
 			}
-			c.end(cause)
-			return err
+			c.end(err)
+			return
 		}
 	}
 }
@@ -84,6 +83,7 @@ func (c *conn) receiveOnce() error {
 // reports whether there was any. A batch is what messages, the first of c.in's, have room for. The caller holds c.in.
 func (c *conn) poll(messages []Message, all bool, batches int, until int64) (some bool, err error) {
 	var seen lastSeen
+	idle := c.idle.Load()
 	for range batches {
 		c.makeBuffers(messages)
 		n, more, err := c.poller.tryReceive(messages, all)
@@ -94,6 +94,8 @@ func (c *conn) poll(messages []Message, all bool, batches int, until int64) (som
 		unstamped := c.settle(messages[:n], drained)
 		some = some || n > 0
 		switch {
+		case err == nil && until == 0 && !idle && c.idle.Load():
+			return some, nil // all has been answered; what may be left can wait
 		case err == nil && !drained && until != 0 && seen.passed(until, more):
 			return some, nil
 		case err == nil && (!drained || unstamped && n > 0):

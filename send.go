@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"net/netip"
 	"time"
 )
@@ -106,23 +107,23 @@ func (c *conn) tryLaunch(in *inbox, requests []request) (n int, room <-chan stru
 // dispatch sends requests that the table has taken, or leaves that to another who is at it.
 func (c *conn) dispatch(requests []request) {
 	c.out.Lock()
-	c.out.fresh.push(requests...)
-	mine := !c.out.busy
-	c.out.busy = true
-	c.out.Unlock()
-	if mine {
-		c.flush()
+	if c.out.busy {
+		c.out.fresh.push(requests...)
+		c.out.Unlock()
+		return
 	}
+	c.out.busy = true
+	n := copy(c.out.batch, requests)
+	c.out.fresh.push(requests[n:]...)
+	c.out.Unlock()
+	c.transmit(c.out.batch[:n])
+	c.flush()
 }
 
 // clearUp makes room in the receive buffer, where strays may have come while nobody was listening, and takes note of
 // what has been dropped before the next probe leaves, which has nothing to do with that.
 func (c *conn) clearUp() {
-	if c.queue == nil || !c.idle.Load() {
-		return
-	}
-	now := int64(time.Since(c.epoch))
-	if now-c.lastNote.Load() < int64(restful) {
+	if c.queue == nil || !c.idle.Load() || int64(time.Since(c.epoch))-c.lastNote.Load() < int64(restful) {
 		return
 	}
 	if !c.listening.Load() {
@@ -282,12 +283,13 @@ func (c *conn) retryLater() {
 	}
 }
 
-// transmit sends a batch. What the transport has no room for it adds to out.refused. Should the transport panic, the
-// rest of the batch has not been sent, and others go on sending.
+// transmit sends a batch. What the transport has no room for it adds to out.refused. Should the transport panic, what it
+// was to send has failed, and others go on sending.
 func (c *conn) transmit(batch []request) {
+	sending := 0
 	defer func() {
-		if len(batch) > 0 {
-			c.abort(batch)
+		if sending > 0 {
+			c.abort(batch[:sending], batch[sending:])
 		}
 	}()
 	for len(batch) > 0 {
@@ -311,7 +313,9 @@ func (c *conn) transmit(batch []request) {
 		if c.poller == nil { // the kernel's socket tells for certain
 			before = time.Now()
 		}
+		sending = len(group)
 		n, err := c.transport.Send(messages)
+		sending = 0
 		switch {
 		case n < 0 || n > len(group):
 			n, err = 0, fmt.Errorf("the transport says that it took %d of %d messages", n, len(group))
@@ -324,6 +328,9 @@ func (c *conn) transmit(batch []request) {
 			}
 		}
 
+		if errors.Is(err, errEnded) {
+			c.end(fmt.Errorf("%w: %w", net.ErrClosed, err))
+		}
 		c.mu.Lock()
 		if n > 0 {
 			c.depart(group[:n], messages, before)
@@ -349,13 +356,16 @@ func (c *conn) transmit(batch []request) {
 }
 
 // abort is for when the transport's Send has not returned.
-func (c *conn) abort(batch []request) {
+func (c *conn) abort(failed, rest []request) {
 	c.mu.Lock()
-	for i := range batch {
-		c.flight.failed(batch[i].seq, errPanic)
+	for i := range failed {
+		c.flight.failed(failed[i].seq, errPanic)
 	}
 	c.makeRoom()
 	c.mu.Unlock()
+	c.out.Lock()
+	c.out.fresh.push(rest...)
+	c.out.Unlock()
 	c.park()
 }
 

@@ -45,8 +45,10 @@ type socket struct {
 	}
 	dropped struct {
 		sync.Mutex
-		last  uint32
-		total uint64
+		last   uint32
+		total  uint64
+		memory memory
+		update func(fd uintptr)
 	}
 	errors atomic.Bool // the error queue may hold something
 	wire   bool        // the error queue holds reports of departures too
@@ -211,6 +213,7 @@ func (s *socket) setUp(config socketConfig) (err error) {
 	s.raw.Control(func(fd uintptr) { s.buffer, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF) })
 	s.sending.init(batchSize)
 	s.receive.init(batchSize)
+	s.dropped.update = s.updateDrops
 	return err
 }
 
@@ -242,14 +245,17 @@ func (s *socket) capacity() int { return s.buffer }
 func (s *socket) drops() uint64 {
 	s.dropped.Lock()
 	defer s.dropped.Unlock()
-	s.raw.Control(func(fd uintptr) {
-		if info, ok := memory(fd); ok {
-			now := info[unix.SK_MEMINFO_DROPS]
-			s.dropped.total += uint64(now - s.dropped.last) // the kernel's count wraps
-			s.dropped.last = now
-		}
-	})
+	s.raw.Control(s.dropped.update)
 	return s.dropped.total
+}
+
+func (s *socket) updateDrops(fd uintptr) {
+	d := &s.dropped
+	if d.memory.read(fd) {
+		now := d.memory[unix.SK_MEMINFO_DROPS]
+		d.total += uint64(now - d.last) // the kernel's count wraps
+		d.last = now
+	}
 }
 
 // ours makes of what a raw socket received what a datagram socket would have: it takes off the IPv4 header, looks at

@@ -1,6 +1,7 @@
 package ping
 
 import (
+	"fmt"
 	"net"
 	"os"
 
@@ -85,7 +86,7 @@ func (s *socket) read(messages []Message, queue int) (got int, more bool, err er
 		// A pending error, which is gone by being reported, and of which the error queue tells more; or EINTR.
 		s.errors.Store(true)
 		if failed == pendingErrors || b.errno == unix.EBADF || b.errno == unix.ENOTSOCK {
-			return 0, false, os.NewSyscallError("recvmmsg", b.errno)
+			return 0, false, fmt.Errorf("%w: %w", errEnded, os.NewSyscallError("recvmmsg", b.errno))
 		}
 	}
 	for i := range b.n {

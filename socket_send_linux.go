@@ -56,6 +56,8 @@ func (s *socket) Send(messages []Message) (int, error) {
 		}
 		err := os.NewSyscallError("sendmmsg", b.errno)
 		switch tries++; {
+		case b.errno == unix.EBADF, b.errno == unix.ENOTSOCK:
+			return sent, fmt.Errorf("%w: %w", errEnded, err)
 		case b.errno == unix.EAGAIN, b.errno == unix.ENOBUFS, !own && tries > pendingTries:
 			return sent, fmt.Errorf("%w: %w", ErrNoRoom, err)
 		case own:
@@ -138,13 +140,14 @@ func (s *socket) failsAlone() (own bool) {
 	s.receive.Lock() // who reads the error queue makes the next error in it the pending one
 	defer s.receive.Unlock()
 	s.raw.Control(func(fd uintptr) {
-		before, _ := memory(fd)
+		var before, after memory
+		before.read(fd)
 		for range 2 {
 			if b.send(fd); b.n > 0 {
 				return
 			}
 		}
-		after, ok := memory(fd)
+		ok := after.read(fd)
 		held := after[unix.SK_MEMINFO_RMEM_ALLOC]
 		own = ok && held == before[unix.SK_MEMINFO_RMEM_ALLOC] && held+longestError < after[unix.SK_MEMINFO_RCVBUF]
 	})

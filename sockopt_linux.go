@@ -108,10 +108,13 @@ func canKeyDepartures() bool {
 	return n == 2 && (major > 6 || major == 6 && minor >= 13)
 }
 
-// memory is what SO_MEMINFO tells (linux/sock_diag.h), if it does.
-func memory(fd uintptr) (info [unix.SK_MEMINFO_VARS]uint32, ok bool) {
-	size := uint32(unsafe.Sizeof(info))
+// A memory is what SO_MEMINFO tells (linux/sock_diag.h).
+type memory [unix.SK_MEMINFO_VARS]uint32
+
+// read reports whether the socket has told.
+func (m *memory) read(fd uintptr) bool {
+	size := uint32(unsafe.Sizeof(*m))
 	_, _, errno := unix.RawSyscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
-		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
-	return info, errno == 0
+		uintptr(unsafe.Pointer(m)), uintptr(unsafe.Pointer(&size)), 0)
+	return errno == 0
 }

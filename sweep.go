@@ -228,8 +228,8 @@ func (s *sweep) start() {
 		return
 	}
 	l := newLane(s, s.started)
-	for i := range l.conns {
-		if s.started > 0 && l.conns[i] == nil && s.pinger.lines[i].Load().conn != nil {
+	for i := range l.ports {
+		if s.started > 0 && l.ports[i] == nil && s.pinger.lines[i].Load().conn != nil {
 			s.started = maxLanes
 			l.leave()
 			return

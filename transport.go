@@ -110,6 +110,9 @@ type Transport interface {
 // found no room to be sent for as long as its timeout.
 var ErrNoRoom = errors.New("no room to send")
 
+// errEnded says that the kernel's socket is none any more.
+var errEnded = errors.New("the socket has ended")
+
 // A poller is a Transport that can be read without waiting, so that a caller may look for its own answer,
 // and everything that came before a deadline can be read before a probe is called lost.
 type poller interface {

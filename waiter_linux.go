@@ -10,8 +10,9 @@ import (
 )
 
 // A waiter waits for a socket. The runtime's poller does not know the socket, but an epoll instance of its own
-// in its place, which looks at the socket only while somebody waits: in the poller itself, each arrival would wake a
-// thread, also where callers read their answers without waiting.
+// in its place, which the socket is in only while somebody waits: in the poller itself, each arrival would wake a
+// thread, also where callers read their answers without waiting. (To be there and looked at by nobody costs each
+// packet two wake-ups for nothing, a quarter of a microsecond.)
 //
 // One goroutine at a time waits. Interrupt and Close are safe to call from others meanwhile.
 type waiter struct {
@@ -32,13 +33,9 @@ func newWaiter(socket int) (*waiter, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	err = unix.EpollCtl(fd, unix.EPOLL_CTL_ADD, socket, &unix.EpollEvent{Events: unix.EPOLLONESHOT, Fd: int32(socket)})
-	if err == nil {
-		err = unix.SetNonblock(fd, true) // has package os put it into the runtime's poller
-	}
-	if err != nil {
+	if err := unix.SetNonblock(fd, true); err != nil { // has package os put it into the runtime's poller
 		unix.Close(fd)
-		return nil, os.NewSyscallError("epoll_ctl", err)
+		return nil, os.NewSyscallError("fcntl", err)
 	}
 	w := &waiter{epoll: os.NewFile(uintptr(fd), "epoll"), socket: socket}
 	if w.raw, err = w.epoll.SyscallConn(); err != nil {
@@ -63,11 +60,11 @@ func (w *waiter) wait() (errors bool, err error) {
 	return false, net.ErrClosed
 }
 
-// ready has the epoll instance look at the socket until it has seen something there, once: EPOLLONESHOT.
+// ready has the epoll instance look at the socket until it has seen something there.
 func (w *waiter) ready(epoll uintptr) bool {
 	if !w.armed {
-		w.events[0] = unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLONESHOT, Fd: int32(w.socket)} // and EPOLLERR, always
-		w.err = os.NewSyscallError("epoll_ctl", unix.EpollCtl(int(epoll), unix.EPOLL_CTL_MOD, w.socket, &w.events[0]))
+		w.events[0] = unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(w.socket)} // and EPOLLERR, always
+		w.err = os.NewSyscallError("epoll_ctl", unix.EpollCtl(int(epoll), unix.EPOLL_CTL_ADD, w.socket, &w.events[0]))
 		w.armed = w.err == nil
 		return !w.armed
 	}
@@ -77,6 +74,7 @@ func (w *waiter) ready(epoll uintptr) bool {
 	}
 	w.armed = false
 	w.err = os.NewSyscallError("epoll_wait", err)
+	unix.EpollCtl(int(epoll), unix.EPOLL_CTL_DEL, w.socket, nil)
 	return true
 }
 
