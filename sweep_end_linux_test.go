@@ -1,32 +1,58 @@
-package ping
+package ping_test
 
 import (
 	"context"
-	"math/rand/v2"
+	"iter"
 	"net/netip"
+	"runtime"
 	"testing"
 	"time"
 
+	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
 )
 
-// A context may end while the caller's goroutine starts a lane, and all lanes that it has started have ended.
-func TestSweepEndsWhileLanesStart(t *testing.T) {
-	netlab.Require(t)
-	p := newPinger(t)
-	addrs := func(yield func(netip.Addr) bool) {
-		a := netip.MustParseAddr("127.1.0.0")
-		for range 1 << 16 {
-			if !yield(a) {
+// ofLoopback are the first n addresses of 127.0.0.0/8.
+func ofLoopback(n int) iter.Seq[netip.Addr] {
+	return func(yield func(netip.Addr) bool) {
+		for i := 1; i <= n; i++ {
+			if !yield(netip.AddrFrom4([4]byte{127, byte(i >> 16), byte(i >> 8), byte(i)})) {
 				return
 			}
-			a = a.Next()
 		}
 	}
+}
+
+// A Sweep's ctx may end at any moment: while the Sweep puts another processor to use, too.
+func TestSweepEndsWhileItGrows(t *testing.T) {
+	netlab.Require(t)
+	if runtime.GOMAXPROCS(0) < 2 {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	}
+	p := mustNew(t)
+	whole := 0
 	for end := time.Now().Add(time.Second); time.Now().Before(end); {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rand.Int64N(int64(200*time.Microsecond))))
-		for range p.Sweep(ctx, addrs) {
+		for after := range 6 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(after)*time.Millisecond)
+			n := 0
+			for addr, r := range p.Sweep(ctx, ofLoopback(65_536), ping.WithTimeout(time.Minute)) {
+				if n++; r.Err != nil {
+					t.Fatalf("%v: %v", addr, r.Err)
+				}
+			}
+			if n == 65_536 {
+				whole++
+			} else if ctx.Err() == nil {
+				t.Fatalf("ended after %d of 65,536, without cause", n)
+			}
+			cancel()
 		}
-		cancel()
+	}
+	if c := p.Counters(); c.Received == 0 || c.InFlight != 0 || c.Sent != c.Received+c.Lost+c.Abandoned {
+		t.Errorf("counters are %+v", c)
+	}
+	t.Logf("%d were done in time", whole)
+	if _, err := p.Ping(t.Context(), "127.0.0.1"); err != nil {
+		t.Errorf("afterwards: %v", err)
 	}
 }
