@@ -30,28 +30,33 @@ func TestSweepEndsWhileItGrows(t *testing.T) {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	}
 	p := mustNew(t)
-	whole := 0
-	for end := time.Now().Add(time.Second); time.Now().Before(end); {
-		for after := range 6 {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(after)*time.Millisecond)
-			n := 0
-			for addr, r := range p.Sweep(ctx, ofLoopback(65_536), ping.WithTimeout(time.Minute)) {
-				if n++; r.Err != nil {
-					t.Fatalf("%v: %v", addr, r.Err)
-				}
-			}
-			if n == 65_536 {
-				whole++
-			} else if ctx.Err() == nil {
-				t.Fatalf("ended after %d of 65,536, without cause", n)
-			}
-			cancel()
+	whole, i := 0, 0
+	for end := time.Now().Add(time.Second); time.Now().Before(end); i++ {
+		if err := p.Reopen(); err != nil { // so that the next Sweep has to open its further sockets anew
+			t.Fatal(err)
 		}
+		after := time.Duration(i%50) * 10 * time.Microsecond
+		if i%20 == 0 {
+			after *= 10
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), after)
+		n := 0
+		for addr, r := range p.Sweep(ctx, ofLoopback(65_536), ping.WithTimeout(time.Minute)) {
+			if n++; r.Err != nil {
+				t.Fatalf("%v: %v", addr, r.Err)
+			}
+		}
+		if n == 65_536 {
+			whole++
+		} else if ctx.Err() == nil {
+			t.Fatalf("ended after %d of 65,536, without cause", n)
+		}
+		cancel()
 	}
 	if c := p.Counters(); c.Received == 0 || c.InFlight != 0 || c.Sent != c.Received+c.Lost+c.Abandoned {
 		t.Errorf("counters are %+v", c)
 	}
-	t.Logf("%d were done in time", whole)
+	t.Logf("%d Sweeps, of which %d were done in time", i, whole)
 	if _, err := p.Ping(t.Context(), "127.0.0.1"); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
