@@ -134,7 +134,7 @@ func within(t *testing.T, what string, f func()) {
 	}
 }
 
-// eventually fails the test unless so becomes true in a minute, for the reason that why gives.
+// eventually fails the test unless so becomes true in a minute.
 func eventually(t testing.TB, what string, so func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !so(); runtime.Gosched() {
@@ -158,7 +158,10 @@ var calls = []call{
 		return err
 	}},
 	{"PingN", func(ctx context.Context, p *ping.Pinger, host string) error {
-		_, err := p.PingN(ctx, host, 2, ping.WithTimeout(time.Hour), ping.WithInterval(time.Millisecond))
+		s, err := p.PingN(ctx, host, 1, ping.WithTimeout(time.Hour))
+		if err == nil {
+			err = s.Replies[0].Err
+		}
 		return err
 	}},
 	{"Stream", func(ctx context.Context, p *ping.Pinger, host string) (last error) {
@@ -190,4 +193,14 @@ var calls = []call{
 		_, err := p.PathMTU(ctx, host, ping.WithTimeout(time.Hour))
 		return err
 	}},
+}
+
+// callsNamed are those of the calls with the names.
+func callsNamed(names ...string) (list []call) {
+	for _, c := range calls {
+		if slices.Contains(names, c.name) {
+			list = append(list, c)
+		}
+	}
+	return list
 }
