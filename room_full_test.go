@@ -1,0 +1,109 @@
+package ping_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/icmpsock/ping"
+)
+
+// Where all sequence numbers are taken for an hour, a call does not wait for longer than its own timeout.
+func TestNoRoomWithinTimeout(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		do   func(ctx context.Context, p *ping.Pinger) error
+	}{
+		{"Ping", func(ctx context.Context, p *ping.Pinger) error {
+			_, err := p.Ping(ctx, "192.0.2.1", ping.WithTimeout(time.Second))
+			return err
+		}},
+		{"PingN", func(ctx context.Context, p *ping.Pinger) error {
+			s, err := p.PingN(ctx, "192.0.2.1", 1, ping.WithTimeout(time.Second))
+			if err == nil {
+				err = s.Replies[0].Err
+			}
+			return err
+		}},
+		{"Reachable", func(ctx context.Context, p *ping.Pinger) error {
+			return p.Reachable(ctx, "192.0.2.1", ping.WithTimeout(time.Second), ping.WithCount(1))
+		}},
+		{"Trace", func(ctx context.Context, p *ping.Pinger) (last error) {
+			for _, err := range p.Trace(ctx, "192.0.2.1", ping.WithTimeout(time.Second)) {
+				last = err
+			}
+			return last
+		}},
+		{"PathMTU", func(ctx context.Context, p *ping.Pinger) error {
+			_, err := p.PathMTU(ctx, "192.0.2.1", ping.WithTimeout(time.Second))
+			return err
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := mustNew(t, ping.WithTransport(newPort(silent)))
+				fill(t, p)
+				start := time.Now()
+				err := c.do(t.Context(), p)
+				if d := time.Since(start); !errors.Is(err, ping.ErrNoRoom) || d > time.Second+time.Millisecond {
+					t.Errorf("%v after %v, want %q after a second", err, d, ping.ErrNoRoom)
+				}
+			})
+		})
+	}
+}
+
+// A Stream that was running when the room ran out says so, at its interval, and goes on when there is room again.
+func TestStreamWithoutRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := mustNew(t, ping.WithTransport(newPort(func(p *port, messages []ping.Message) (int, error) {
+			for _, m := range messages {
+				if m.Addr.String() == "192.0.2.1" {
+					p.deliver(m)
+				}
+			}
+			return len(messages), nil
+		})))
+		type told struct {
+			at  time.Duration
+			err error
+		}
+		var replies []told
+		start := time.Now()
+		go func() {
+			opts := []ping.ProbeOption{ping.WithInterval(time.Second), ping.WithTimeout(500 * time.Millisecond)}
+			for r, err := range p.Stream(t.Context(), "192.0.2.1", opts...) {
+				if err != nil {
+					return
+				}
+				replies = append(replies, told{time.Since(start), r.Err})
+			}
+		}()
+		time.Sleep(9900 * time.Millisecond)
+		if len(replies) != 10 || replies[9].err != nil {
+			t.Fatalf("before: %v", replies)
+		}
+		fill(t, p)
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		without := replies[10:]
+		if len(without) < 19 || len(without) > 22 {
+			t.Errorf("%d replies in 20 s, an interval of one second apart", len(without))
+		}
+		for i, r := range without {
+			if i > 0 && !errors.Is(r.err, ping.ErrNoRoom) {
+				t.Errorf("after %v: %v, want %q", r.at, r.err, ping.ErrNoRoom)
+			}
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		n := len(replies)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if last := replies[n:]; len(last) < 9 || last[0].err != nil || last[len(last)-1].err != nil {
+			t.Errorf("when there is room again: %v", last)
+		}
+	})
+}
