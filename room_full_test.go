@@ -82,6 +82,7 @@ func TestStreamWithoutRoom(t *testing.T) {
 			}
 		}()
 		time.Sleep(9900 * time.Millisecond)
+		synctest.Wait()
 		if len(replies) != 10 || replies[9].err != nil {
 			t.Fatalf("before: %v", replies)
 		}
