@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -126,8 +127,9 @@ func icmpSockets(t testing.TB, domain int) (list []int) {
 	return list
 }
 
-// spoil puts an end to the process's ICMP sockets of both families, as a program does that closes what is not its own.
-func spoil(t *testing.T) {
+// spoil puts an end to the process's ICMP sockets of both families, but for those spared, as a program does that closes
+// what is not its own.
+func spoil(t *testing.T, spared ...int) {
 	t.Helper()
 	null, err := os.Open(os.DevNull)
 	if err != nil {
@@ -135,7 +137,7 @@ func spoil(t *testing.T) {
 	}
 	defer null.Close()
 	for _, domain := range []int{unix.AF_INET, unix.AF_INET6} {
-		sockets := icmpSockets(t, domain)
+		sockets := slices.DeleteFunc(icmpSockets(t, domain), func(fd int) bool { return slices.Contains(spared, fd) })
 		if len(sockets) == 0 {
 			t.Fatalf("no ICMP socket of family %d", domain)
 		}
@@ -185,6 +187,7 @@ func TestSocketsSpoiled(t *testing.T) {
 			t.Run(kind.String()+" "+c.name, func(t *testing.T) {
 				var failures atomic.Int64
 				log := slog.New(errorCount{slog.NewTextHandler(io.Discard, nil), &failures})
+				others := slices.Concat(icmpSockets(t, unix.AF_INET), icmpSockets(t, unix.AF_INET6)) // of the shared Pinger
 				p := mustNew(t, ping.WithSocket(kind), ping.WithLogger(log))
 				ask := func(host string) error {
 					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -192,7 +195,7 @@ func TestSocketsSpoiled(t *testing.T) {
 					return c.do(ctx, p, host)
 				}
 				answered(t, ask)
-				spoil(t)
+				spoil(t, others...)
 				answered(t, ask)
 				if n := failures.Load(); n != 2 {
 					t.Errorf("%d lines of level Error for the ends of two sockets", n)
