@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -44,56 +45,56 @@ func TestCloseEndsLookups(t *testing.T) {
 	}
 }
 
-// A call that waits, for its turn or for room, ends at once with its ctx, and with Close.
+// Calls that wait, for their turn or for room, end at once with their ctx, and with Close.
 func TestCloseEndsWaiting(t *testing.T) {
-	for _, c := range calls {
-		t.Run("turn "+c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				p := mustNew(t, ping.WithTransport(newPort(answering)), ping.WithRate(1))
-				for range 10 {
-					go p.Ping(t.Context(), "192.0.2.1")
-				}
-				synctest.Wait()
-				endsAtOnce(t, p, c)
-			})
+	noRoom := func(*port, []ping.Message) (int, error) { return 0, ping.ErrNoRoom }
+	t.Run("for their turn", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := mustNew(t, ping.WithTransport(newPort(answering)), ping.WithRate(1))
+			for range 10 {
+				go p.Ping(t.Context(), "192.0.2.1")
+			}
+			synctest.Wait()
+			endAtOnce(t, p)
 		})
-		t.Run("room "+c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				p := mustNew(t, ping.WithTransport(newPort(silent)))
-				fill(t, p)
-				endsAtOnce(t, p, c)
-			})
+	})
+	t.Run("for a sequence number", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			p := mustNew(t, ping.WithTransport(newPort(silent)))
+			fill(t, p)
+			endAtOnce(t, p)
 		})
-		t.Run("no room "+c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				p := mustNew(t, ping.WithTransport(newPort(func(*port, []ping.Message) (int, error) { return 0, ping.ErrNoRoom })))
-				endsAtOnce(t, p, c)
-			})
-		})
-	}
+	})
+	t.Run("for room in the transport", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) { endAtOnce(t, mustNew(t, ping.WithTransport(newPort(noRoom)))) })
+	})
 }
 
-// endsAtOnce tests that c ends with its ctx, and with Close, in no time.
-func endsAtOnce(t *testing.T, p *ping.Pinger, c call) {
+// endAtOnce tests that all calls end with their ctx, and with Close, in no time.
+func endAtOnce(t *testing.T, p *ping.Pinger) {
 	t.Helper()
 	const after = 100 * time.Millisecond
-	for name, want := range map[string]error{"cancelled": context.Canceled, "deadline": context.DeadlineExceeded} {
-		ctx, cancel := context.WithTimeout(t.Context(), after)
-		if want == context.Canceled {
-			ctx, cancel = context.WithCancel(t.Context())
-			time.AfterFunc(after, cancel)
-		}
+	all := func(ctx context.Context, want error) {
+		t.Helper()
 		start := time.Now()
-		if err := c.do(ctx, p, "192.0.2.1"); !errors.Is(err, want) || time.Since(start) != after {
-			t.Errorf("%s: %v after %v, want it after %v", name, err, time.Since(start), after)
+		var running sync.WaitGroup
+		for _, c := range calls {
+			running.Go(func() {
+				if err := c.do(ctx, p, "192.0.2.1"); !errors.Is(err, want) || time.Since(start) != after {
+					t.Errorf("%s: %v after %v, want %q after %v", c.name, err, time.Since(start), want, after)
+				}
+			})
 		}
-		cancel()
+		running.Wait()
 	}
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(after, cancel)
+	all(ctx, context.Canceled)
+	ctx, cancel = context.WithTimeout(t.Context(), after)
+	defer cancel()
+	all(ctx, context.DeadlineExceeded)
 	time.AfterFunc(after, func() { p.Close() })
-	start := time.Now()
-	if err := c.do(t.Context(), p, "192.0.2.1"); !errors.Is(err, net.ErrClosed) || time.Since(start) != after {
-		t.Errorf("Close: %v after %v, want it after %v", err, time.Since(start), after)
-	}
+	all(t.Context(), net.ErrClosed)
 }
 
 // fill has as many probes of p in flight as there are sequence numbers, or as it has room for, until the test ends, an

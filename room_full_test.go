@@ -3,6 +3,7 @@ package ping_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,47 +13,47 @@ import (
 
 // Where all sequence numbers are taken for an hour, a call does not wait for longer than its own timeout.
 func TestNoRoomWithinTimeout(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		do   func(ctx context.Context, p *ping.Pinger) error
-	}{
-		{"Ping", func(ctx context.Context, p *ping.Pinger) error {
-			_, err := p.Ping(ctx, "192.0.2.1", ping.WithTimeout(time.Second))
+	second := []call{
+		{"Ping", func(ctx context.Context, p *ping.Pinger, host string) error {
+			_, err := p.Ping(ctx, host, ping.WithTimeout(time.Second))
 			return err
 		}},
-		{"PingN", func(ctx context.Context, p *ping.Pinger) error {
-			s, err := p.PingN(ctx, "192.0.2.1", 1, ping.WithTimeout(time.Second))
+		{"PingN", func(ctx context.Context, p *ping.Pinger, host string) error {
+			s, err := p.PingN(ctx, host, 1, ping.WithTimeout(time.Second))
 			if err == nil {
 				err = s.Replies[0].Err
 			}
 			return err
 		}},
-		{"Reachable", func(ctx context.Context, p *ping.Pinger) error {
-			return p.Reachable(ctx, "192.0.2.1", ping.WithTimeout(time.Second), ping.WithCount(1))
+		{"Reachable", func(ctx context.Context, p *ping.Pinger, host string) error {
+			return p.Reachable(ctx, host, ping.WithTimeout(time.Second), ping.WithCount(1))
 		}},
-		{"Trace", func(ctx context.Context, p *ping.Pinger) (last error) {
-			for _, err := range p.Trace(ctx, "192.0.2.1", ping.WithTimeout(time.Second)) {
+		{"Trace", func(ctx context.Context, p *ping.Pinger, host string) (last error) {
+			for _, err := range p.Trace(ctx, host, ping.WithTimeout(time.Second)) {
 				last = err
 			}
 			return last
 		}},
-		{"PathMTU", func(ctx context.Context, p *ping.Pinger) error {
-			_, err := p.PathMTU(ctx, "192.0.2.1", ping.WithTimeout(time.Second))
+		{"PathMTU", func(ctx context.Context, p *ping.Pinger, host string) error {
+			_, err := p.PathMTU(ctx, host, ping.WithTimeout(time.Second))
 			return err
 		}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				p := mustNew(t, ping.WithTransport(newPort(silent)))
-				fill(t, p)
-				start := time.Now()
-				err := c.do(t.Context(), p)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		p := mustNew(t, ping.WithTransport(newPort(silent)))
+		fill(t, p)
+		start := time.Now()
+		var running sync.WaitGroup
+		for _, c := range second {
+			running.Go(func() {
+				err := c.do(t.Context(), p, "192.0.2.1")
 				if d := time.Since(start); !errors.Is(err, ping.ErrNoRoom) || d > time.Second+time.Millisecond {
-					t.Errorf("%v after %v, want %q after a second", err, d, ping.ErrNoRoom)
+					t.Errorf("%s: %v after %v, want %q after a second", c.name, err, d, ping.ErrNoRoom)
 				}
 			})
-		})
-	}
+		}
+		running.Wait()
+	})
 }
 
 // A Stream that was running when the room ran out says so, at its interval, and goes on when there is room again.
