@@ -20,7 +20,8 @@ func TestRoomOnFurtherSocket(t *testing.T) {
 	defer cancel()
 	var seen atomic.Int64 // by the stream
 	running.Go(func() {
-		for r, err := range p.Stream(ctx, "127.0.0.1", ping.WithInterval(10*time.Millisecond), ping.WithTimeout(time.Minute)) {
+		opts := []ping.ProbeOption{ping.WithInterval(10 * time.Millisecond), ping.WithTimeout(time.Minute)}
+		for r, err := range p.Stream(ctx, "127.0.0.1", opts...) {
 			if err == nil && r.Err == nil {
 				seen.Add(1)
 			}

@@ -137,7 +137,8 @@ func spoil(t *testing.T, spared ...int) {
 	}
 	defer null.Close()
 	for _, domain := range []int{unix.AF_INET, unix.AF_INET6} {
-		sockets := slices.DeleteFunc(icmpSockets(t, domain), func(fd int) bool { return slices.Contains(spared, fd) })
+		isSpared := func(fd int) bool { return slices.Contains(spared, fd) }
+		sockets := slices.DeleteFunc(icmpSockets(t, domain), isSpared)
 		if len(sockets) == 0 {
 			t.Fatalf("no ICMP socket of family %d", domain)
 		}

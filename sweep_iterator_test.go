@@ -120,7 +120,7 @@ func TestSweepPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := pingtest.NewNetwork()
 		addr := n.Host("192.0.2.1").Addr()
-		p := n.Pinger(t)
+		p := n.Pinger(t, ping.WithRate(100_000)) // else a full table is in flight before the first answer
 		for _, after := range []int{0, 1, 10, 1000} {
 			panics := func(yield func(netip.Addr) bool) {
 				for range after {
@@ -170,7 +170,7 @@ func TestSweepIteratorEndsWithLoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := pingtest.NewNetwork()
 		addr := n.Host("192.0.2.1").Addr()
-		p := n.Pinger(t)
+		p := n.Pinger(t, ping.WithRate(100_000)) // else a full table is in flight before the first answer
 		for _, after := range []int{1, 2, 63, 64, 65, 1000} {
 			given, ended := 0, false // by the iterator, and read here
 			counts := func(yield func(netip.Addr) bool) {
