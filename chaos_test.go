@@ -41,13 +41,13 @@ type storm struct {
 	over     atomic.Bool
 
 	mu     sync.Mutex
-	calls  map[*call]struct{}
+	calls  map[*pending]struct{}
 	kinds  map[string]int
 	actors uint64
 }
 
-// A call is one that is under way.
-type call struct {
+// A pending is a call that is under way.
+type pending struct {
 	name string
 	due  time.Time // when it has to return
 }
@@ -56,7 +56,7 @@ func newStorm(t *testing.T) *storm {
 	if testing.Short() {
 		t.Skip("takes two seconds, or as many as -chaos says")
 	}
-	s := &storm{T: t, seed: *chaosSeed, calls: make(map[*call]struct{}), kinds: make(map[string]int)}
+	s := &storm{T: t, seed: *chaosSeed, calls: make(map[*pending]struct{}), kinds: make(map[string]int)}
 	if s.seed == 0 {
 		s.seed = rand.Uint64()
 	}
@@ -93,7 +93,7 @@ func (s *storm) saw(kind string) {
 
 // call runs f, which has to return within the limit, and patience.
 func (s *storm) call(name string, limit time.Duration, f func()) {
-	c := &call{name, time.Now().Add(limit + patience)}
+	c := &pending{name, time.Now().Add(limit + patience)}
 	s.mu.Lock()
 	s.calls[c] = struct{}{}
 	s.kinds[name]++

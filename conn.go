@@ -35,6 +35,7 @@ type conn struct {
 	running   sync.WaitGroup
 
 	retired   atomic.Bool   // there is another to use instead
+	ended     atomic.Bool   // closed is set
 	listening atomic.Bool   // the receiving goroutine is not at rest
 	rouse     chan struct{} // ends its rest
 	lastNote  atomic.Int64  // when the transport was last asked for its drops, on the monotonic clock
@@ -144,6 +145,7 @@ func (c *conn) end(cause error) {
 		return
 	}
 	c.closed = cause
+	c.ended.Store(true)
 	c.flight.drain(cause)
 	c.disband()
 	c.makeRoom()

@@ -86,9 +86,4 @@ func (in *inbox) take() (o outcome, ok bool) {
 }
 
 // signal wakes the caller.
-func (in *inbox) signal() {
-	select {
-	case in.wake <- struct{}{}:
-	default:
-	}
-}
+func (in *inbox) signal() { signal(in.wake) }

@@ -18,10 +18,10 @@ type lane struct {
 	wake      chan struct{} // of all inboxes
 	ready     [2][]request
 
-	job   []netip.Addr // addresses from the chunk
-	next  int          // index in job
-	echo  int          // of the count for that address
-	ended bool         // no more jobs
+	addrs [chunkSize]netip.Addr // from the supply
+	left  []netip.Addr          // those of them that have not got all their echoes
+	echo  int                   // of the count for the first of these
+	ended bool                  // the supply has
 
 	flying []pending // by tag
 	free   []int     // places in flying
@@ -107,7 +107,7 @@ func (l *lane) join(family int) {
 // move gives up conns that others have replaced, once what is in flight there is settled: what leaves next joins again.
 func (l *lane) move() {
 	for i, p := range l.ports {
-		if p != nil && (p.conn.retired.Load() || p.conn.over()) {
+		if p != nil && (p.conn.retired.Load() || p.conn.ended.Load()) {
 			l.old = append(l.old, p)
 			l.ports[i] = nil
 		}
@@ -149,12 +149,12 @@ func (l *lane) idle() bool { return len(l.free) == len(l.flying) }
 
 // wait returns when there may be something to do.
 func (l *lane) wait(waiting bool, room [2]<-chan struct{}) {
-	var jobs <-chan []netip.Addr
+	var some <-chan struct{}
 	var turn <-chan time.Time
 	var ended [2]<-chan struct{}
 	switch {
 	case !waiting && !l.ended:
-		jobs = l.sweep.jobs
+		some = l.sweep.supply.some
 	case waiting && room[0] == nil && room[1] == nil: // for the turn, then
 		l.timer.Reset(time.Until(l.turnAt))
 		turn = l.timer.C
@@ -168,8 +168,7 @@ func (l *lane) wait(waiting bool, room [2]<-chan struct{}) {
 		p.conn.listen()
 	}
 	select {
-	case job, ok := <-jobs:
-		l.take(job, ok)
+	case <-some:
 	case <-l.wake:
 	case <-turn:
 	case <-ended[0]:
@@ -182,10 +181,6 @@ func (l *lane) wait(waiting bool, room [2]<-chan struct{}) {
 	}
 }
 
-func (l *lane) take(job []netip.Addr, ok bool) {
-	l.job, l.next, l.echo, l.ended = job, 0, 0, !ok
-}
-
 // fill makes requests ready, of the addresses at hand: a batch, or as many as have their turn together.
 func (l *lane) fill() {
 	if !l.turnAt.IsZero() {
@@ -196,25 +191,16 @@ func (l *lane) fill() {
 		limit = min(limit, r.turns())
 	}
 	for len(l.ready[0])+len(l.ready[1]) < limit && len(l.report) < chunkSize-batchSize {
-		if l.next == len(l.job) {
-			if l.job != nil {
-				l.sweep.chunks.Put((*[chunkSize]netip.Addr)(l.job[:chunkSize]))
-				l.job, l.next = nil, 0
-			}
-			if l.ended {
+		if len(l.left) == 0 {
+			var n int
+			if n, l.ended = l.sweep.supply.take(l.addrs[:]); n == 0 {
 				return
 			}
-			select {
-			case job, ok := <-l.sweep.jobs:
-				l.take(job, ok)
-				continue
-			default:
-				return
-			}
+			l.left = l.addrs[:n]
 		}
-		l.prepare(l.job[l.next])
+		l.prepare(l.left[0])
 		if l.echo++; l.echo == l.sweep.count {
-			l.next, l.echo = l.next+1, 0
+			l.left, l.echo = l.left[1:], 0
 		}
 	}
 }
@@ -294,10 +280,7 @@ func (l *lane) send() (sent bool, room [2]<-chan struct{}) {
 		room[i] = full
 		sent = sent || n > 0
 		if full != nil && p.conn.crowded.Load() {
-			select {
-			case l.sweep.full <- struct{}{}:
-			default:
-			}
+			signal(l.sweep.full)
 		}
 		p.conn.glance()
 	}

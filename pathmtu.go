@@ -253,6 +253,9 @@ func (m *mtuRun) settle(o *outcome) error {
 	if size == m.search.least {
 		m.failure = o.err
 	}
+	if errors.Is(o.err, ErrNoRoom) { // for a whole timeout
+		return o.err
+	}
 	var refusal *ICMPError
 	switch {
 	case errors.As(o.err, &refusal) && refusal.tooBig():

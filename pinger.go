@@ -220,7 +220,7 @@ func (p *Pinger) conn(v6, dontFragment bool, lane int) (*conn, error) {
 	i := family(v6)
 	if !dontFragment && lane == 0 || p.config.transport != nil {
 		l := p.lines[i].Load()
-		if l.conn != nil && !l.conn.over() || p.config.transport != nil || p.closed.Load() {
+		if l.conn != nil && !l.conn.ended.Load() || p.config.transport != nil || p.closed.Load() {
 			return l.conn, l.err
 		}
 		return p.renew(i)
@@ -258,7 +258,7 @@ func (p *Pinger) conn(v6, dontFragment bool, lane int) (*conn, error) {
 func (p *Pinger) further(key lineKey) *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if c := p.more[key]; c != nil && !c.over() {
+	if c := p.more[key]; c != nil && !c.ended.Load() {
 		return c
 	}
 	return nil
@@ -269,7 +269,7 @@ func (p *Pinger) renew(family int) (*conn, error) {
 	p.opening.Lock()
 	defer p.opened()
 	l := p.lines[family].Load()
-	if l.conn != nil && !l.conn.over() || p.closed.Load() || time.Since(l.tried) < renewAfter {
+	if l.conn != nil && !l.conn.ended.Load() || p.closed.Load() || time.Since(l.tried) < renewAfter {
 		return l.conn, l.err
 	}
 	next := p.open(family, false)

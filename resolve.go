@@ -37,7 +37,8 @@ func (p *Pinger) resolve(ctx context.Context, host, network string) (netip.Addr,
 		if err := p.checkFor(addr, network); err != nil {
 			return netip.Addr{}, err
 		}
-		return addr, p.lines[family(addr.Is6())].Load().err
+		_, err := p.conn(addr.Is6(), false, 0)
+		return addr, err
 	}
 	addrs, err := p.config.resolver.LookupNetIP(ctx, network, host)
 	if err != nil {
@@ -56,7 +57,7 @@ func (p *Pinger) resolve(ctx context.Context, host, network string) (netip.Addr,
 		if !addr.IsValid() || network == "ip4" && !addr.Is4() || network == "ip6" && !addr.Is6() {
 			continue
 		}
-		e := p.lines[family(addr.Is6())].Load().err
+		_, e := p.conn(addr.Is6(), false, 0)
 		if e == nil {
 			e = p.check(addr)
 		}

@@ -3,7 +3,6 @@ package ping_test
 import (
 	"net/netip"
 	"os"
-	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -39,16 +38,6 @@ func overEachKind(t *testing.T, test func(t *testing.T, kind ping.Option)) {
 	}
 }
 
-// eventually returns when what it waits for is so, or fails the test.
-func eventually(t testing.TB, what string, so func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !so(); runtime.Gosched() {
-		if time.Now().After(deadline) {
-			t.Fatal("not within a minute: ", what)
-		}
-	}
-}
-
 // processorTime is what this process has used of the processors.
 func processorTime(t testing.TB) time.Duration {
 	t.Helper()
@@ -76,9 +65,6 @@ func icmpSockets(t testing.TB) (sockets []int) {
 		if err == nil && (protocol == unix.IPPROTO_ICMP || protocol == unix.IPPROTO_ICMPV6) {
 			sockets = append(sockets, fd)
 		}
-	}
-	if len(sockets) == 0 {
-		t.Fatal("no ICMP socket is open")
 	}
 	return sockets
 }

@@ -178,23 +178,13 @@ func (c *conn) takeFresh(release bool) int {
 	c.out.Lock()
 	defer c.out.Unlock()
 	n := c.out.fresh.take(c.out.batch)
-	if n == 0 && c.over() {
+	if n == 0 && c.ended.Load() {
 		n = c.out.refused.take(c.out.batch)
 	}
 	if n == 0 && release {
 		c.out.busy = false
 	}
 	return n
-}
-
-// over reports whether the conn has ended.
-func (c *conn) over() bool {
-	select {
-	case <-c.done:
-		return true
-	default:
-		return false
-	}
 }
 
 // together is how many of the first requests leave with one system call. There, one message leaves after another, at

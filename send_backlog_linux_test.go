@@ -5,20 +5,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/icmpsock/ping"
 )
-
-// processorTime is how much of the processors' time the process has used.
-func processorTime(t testing.TB) time.Duration {
-	t.Helper()
-	var u unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
 
 // costOfBacklog has n messages wait for a Transport that is busy, and takes one a call after that. It returns how much
 // of the processors' time it took to send them.

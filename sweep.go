@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// chunkSize is how many addresses or replies go from goroutine to goroutine at a time.
+	// chunkSize is how many addresses or replies go from goroutine to goroutine at a time, at most.
 	chunkSize = 64
 	// maxLanes is how many sockets of a family a Sweep opens at most.
 	maxLanes = 16
@@ -57,13 +57,12 @@ func (p *Pinger) Sweep(
 			config:  config,
 			count:   max(config.count, 1),
 			yield:   yield,
-			jobs:    make(chan []netip.Addr, 1),
+			supply:  newSupply(),
 			results: make(chan []swept),
 			busy:    make(chan struct{}, 1),
 			full:    make(chan struct{}, 1),
 			fed:     make(chan struct{}),
 		}
-		s.chunks.New = func() any { return new([chunkSize]netip.Addr) }
 		s.replies.New = func() any { return new([chunkSize]swept) }
 		defer s.lanes.Wait()
 		defer cancel()
@@ -71,7 +70,7 @@ func (p *Pinger) Sweep(
 	}
 }
 
-// A sweep is one call of Sweep. The feeder hands addresses out to lanes, and the caller's goroutine yields what these
+// A sweep is one call of Sweep. The feeder supplies the lanes with addresses, and the caller's goroutine yields what these
 // report, and starts more of them.
 type sweep struct {
 	pinger  *Pinger
@@ -80,16 +79,15 @@ type sweep struct {
 	config  *probeConfig
 	count   int
 	yield   func(netip.Addr, Reply) bool
-	jobs    chan []netip.Addr // from the feeder, which closes it
-	results chan []swept      // from the lanes
-	busy    chan struct{}     // no lane takes a chunk at once
-	full    chan struct{}     // some lane's table is
-	fed     chan struct{}     // closed when the feeder has ended
-	failure any               // what the iterator panicked with, once fed is closed
+	supply  *supply
+	results chan []swept  // from the lanes
+	busy    chan struct{} // the lanes take less than the iterator gives
+	full    chan struct{} // some lane's table is
+	fed     chan struct{} // closed when the feeder has ended
+	failure any           // what the iterator panicked with, once fed is closed
 	lanes   sync.WaitGroup
 	started int
 	open    atomic.Int64 // lanes that have not ended, and one for as long as more may be started
-	chunks  sync.Pool
 	replies sync.Pool
 }
 
@@ -161,65 +159,33 @@ func (s *sweep) stopFeeder() {
 // errGoexit stands for a call of runtime.Goexit in the iterator.
 var errGoexit any = errors.New("runtime.Goexit")
 
-// feed runs the iterator, and hands the addresses out in chunks. Lanes that have nothing to do need not wait for a
-// whole one.
+// feed runs the iterator.
 func (s *sweep) feed(addrs iter.Seq[netip.Addr]) {
 	defer close(s.fed)
-	whole := false
+	returned := false
 	defer func() {
-		if !whole {
+		if !returned {
 			s.failure = cmp.Or(recover(), errGoexit)
 		}
 	}()
-	chunk := s.chunk()
-	for addr := range addrs {
-		chunk = append(chunk, addr)
-		if len(chunk) == chunkSize {
-			if !s.hand(chunk, true) {
-				whole = true
-				return
-			}
-			chunk = s.chunk()
-			continue
-		}
-		select {
-		case s.jobs <- chunk:
-			chunk = s.chunk()
-		default:
-			if s.ctx.Err() != nil {
-				whole = true
-				return
-			}
-		}
-	}
-	if len(chunk) == 0 || s.hand(chunk, false) {
-		close(s.jobs)
-	}
-	whole = true
+	addrs(s.give)
+	s.supply.end()
+	returned = true
 }
 
-func (s *sweep) chunk() []netip.Addr { return s.chunks.Get().(*[chunkSize]netip.Addr)[:0] }
-
-// hand gives a chunk to a lane, when one takes it; if there are more chunks and none does at once, another lane may be
-// of use. It reports false if the sweep has ended.
-func (s *sweep) hand(chunk []netip.Addr, more bool) bool {
-	select {
-	case s.jobs <- chunk:
-		return true
-	default:
-	}
-	if more {
+// give adds one address to the supply. It reports false if the sweep has ended.
+func (s *sweep) give(addr netip.Addr) bool {
+	for s.ctx.Err() == nil {
+		if s.supply.put(addr) {
+			return true
+		}
+		signal(s.busy)
 		select {
-		case s.busy <- struct{}{}:
-		default:
+		case <-s.supply.room:
+		case <-s.ctx.Done():
 		}
 	}
-	select {
-	case s.jobs <- chunk:
-		return true
-	case <-s.ctx.Done():
-		return false
-	}
+	return false
 }
 
 // start starts another lane, if it can have sockets.
