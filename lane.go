@@ -165,7 +165,9 @@ func (l *lane) wait(waiting bool, room [2]<-chan struct{}) {
 		}
 	}
 	for p := range l.joined {
-		p.conn.listen()
+		if p.flying > 0 || room != [2]<-chan struct{}{} {
+			p.conn.listen()
+		}
 	}
 	select {
 	case <-some:
@@ -293,7 +295,7 @@ func (l *lane) send() (sent bool, room [2]<-chan struct{}) {
 // refuse reports that what is ready of a family cannot be sent.
 func (l *lane) refuse(family int, ready []request, err error) {
 	for _, r := range ready {
-		l.settle(outcome{tag: r.tag, err: err})
+		l.settle(&outcome{tag: r.tag, err: err})
 	}
 	l.ready[family] = l.ready[family][:0]
 }
@@ -307,18 +309,17 @@ func (l *lane) collect() {
 			if len(l.report) == chunkSize && !l.flush() {
 				return
 			}
-			l.settle(l.outcomes[i])
+			l.settle(&l.outcomes[i])
 		}
 	}
 }
 
 // settle reports one outcome.
-func (l *lane) settle(o outcome) {
-	t := l.flying[o.tag]
+func (l *lane) settle(o *outcome) {
+	t := &l.flying[o.tag]
 	l.free = append(l.free, int(o.tag))
-	r := o.reply(t.addr)
-	r.Seq = t.seq
-	l.report = append(l.report, swept{t.addr, r})
+	l.report = append(l.report, swept{t.addr, o.reply(t.addr)})
+	l.report[len(l.report)-1].reply.Seq = t.seq
 }
 
 // flush hands the report over, if there is one. It reports false if the sweep has ended.

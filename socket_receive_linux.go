@@ -92,7 +92,9 @@ func (s *socket) read(messages []Message, queue int) (got int, more bool, err er
 	for i := range b.n {
 		m := &messages[i]
 		if b.get(i, m, s.v6, queue != 0) && s.ours(m, queue != 0) {
-			messages[got], *m = *m, messages[got]
+			if got < i {
+				messages[got], *m = *m, messages[got]
+			}
 			got++
 		} else if m.tooBig {
 			s.receive.tooBig++
