@@ -225,12 +225,12 @@ func BenchmarkSweepLimit(b *testing.B) {
 			}
 		}
 		s.sending.first, s.sending.last = 0, n
-		if s.raw.Control(s.sending.send); s.sending.n != n {
+		if s.sending.send(s.fd); s.sending.n != n {
 			b.Fatal(s.sending.errno)
 		}
 		sent += n
 		s.receive.prepare(in[:n], 0)
-		if s.raw.Control(s.receive.recv); s.receive.n != n {
+		if s.receive.recv(s.fd); s.receive.n != n {
 			b.Fatal(s.receive.n, s.receive.errno)
 		}
 	}

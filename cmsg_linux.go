@@ -21,8 +21,7 @@ type mmsghdr struct {
 // two kinds of time stamps, a TTL, and an extended error with the offender's address.
 const controlRoom = 256
 
-// A batch is the memory that sendmmsg or recvmmsg works on, and the two calls, as functions for a RawConn that
-// need not be allocated anew each time.
+// A batch is the memory that sendmmsg or recvmmsg works on.
 type batch struct {
 	headers []mmsghdr
 	vectors []unix.Iovec
@@ -31,7 +30,6 @@ type batch struct {
 
 	first, last   int // what to send
 	count, flags  int // what to receive
-	send, recv    func(fd uintptr)
 	n             int // messages sent or received
 	errno         syscall.Errno
 	before, after time.Time // the system call that sent
@@ -48,11 +46,10 @@ func (b *batch) init(n int) {
 		h.Iov = &b.vectors[i]
 		h.SetIovlen(1)
 	}
-	b.send = b.sendmmsg
-	b.recv = b.recvmmsg
 }
 
-func (b *batch) sendmmsg(fd uintptr) {
+// send calls sendmmsg on the messages from first to before last.
+func (b *batch) send(fd uintptr) {
 	b.before = time.Now()
 	b.call(unix.SYS_SENDMSG, unix.SYS_SENDMMSG, fd, b.first, b.last, unix.MSG_NOSIGNAL)
 	if b.n > 1 {
@@ -62,7 +59,8 @@ func (b *batch) sendmmsg(fd uintptr) {
 	}
 }
 
-func (b *batch) recvmmsg(fd uintptr) {
+// recv calls recvmmsg.
+func (b *batch) recv(fd uintptr) {
 	b.call(unix.SYS_RECVMSG, unix.SYS_RECVMMSG, fd, 0, b.count, b.flags)
 }
 

@@ -99,6 +99,7 @@ func (l *lane) join(family int) {
 		in.wake = l.wake
 		if c.register(in) {
 			l.ports[family] = &port{conn: c, in: in}
+			c.clearUp()
 			return
 		}
 	}
@@ -180,6 +181,9 @@ func (l *lane) wait(waiting bool, room [2]<-chan struct{}) {
 	case <-room[0]:
 	case <-room[1]:
 	case <-l.sweep.ctx.Done():
+	}
+	for p := range l.joined {
+		p.conn.clearUp()
 	}
 }
 
@@ -303,6 +307,9 @@ func (l *lane) refuse(family int, ready []request, err error) {
 // collect takes what has been settled.
 func (l *lane) collect() {
 	for p := range l.joined {
+		if p.flying == 0 {
+			continue
+		}
 		l.outcomes = p.conn.collect(p.in, l.outcomes)
 		p.flying -= len(l.outcomes)
 		for i := range l.outcomes {

@@ -76,7 +76,9 @@ func (c *conn) tryLaunch(in *inbox, requests []request) (n int, room <-chan stru
 	for i := range requests {
 		c.expect(int64(requests[i].size() + spareRoom))
 	}
-	c.clearUp()
+	if !requests[0].bulk { // a Sweep's lane does that itself
+		c.clearUp()
+	}
 	c.mu.Lock()
 	if c.closed != nil {
 		defer c.mu.Unlock()

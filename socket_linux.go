@@ -25,17 +25,22 @@ import (
 // message received, and hold a lock of the descriptor while the caller waits for a processor, which would lie
 // between the reading of the clock and the system call. None of these calls blocks; the waiter waits.
 //
-// One goroutine at a time calls Send, and one wait; any may call tryReceive. A goroutine that sends takes receive's
-// lock, and holds no other.
+// One goroutine at a time calls wait; any may call the other methods. Locks are taken in the order sending, receive,
+// dropped. Whoever holds one of them may use the descriptor, unless it is closed.
 type socket struct {
 	file    *os.File // not in the runtime's poller
 	raw     syscall.RawConn
+	fd      uintptr // of file
+	closed  bool    // written with all locks held
 	waiter  *waiter
 	v6      bool
 	fixed   bool   // packets must not be fragmented
 	id      uint16 // of a raw socket; 0: the kernel's own
 	buffer  int    // what the kernel's receive buffer holds, in bytes of its own accounting
-	sending batch
+	sending struct {
+		sync.Mutex
+		batch
+	}
 	receive struct {
 		sync.Mutex // reading the error queue sets the socket's pending error, which meets a send
 		batch
@@ -48,7 +53,6 @@ type socket struct {
 		last   uint32
 		total  uint64
 		memory memory
-		update func(fd uintptr)
 	}
 	errors atomic.Bool // the error queue may hold something
 	wire   bool        // the error queue holds reports of departures too
@@ -184,7 +188,7 @@ func (s *socket) takeOver(conn syscall.Conn) error {
 		unix.Close(fd)
 		return os.NewSyscallError("fcntl", err)
 	}
-	s.file = os.NewFile(uintptr(fd), "icmp")
+	s.file, s.fd = os.NewFile(uintptr(fd), "icmp"), uintptr(fd)
 	if s.raw, err = s.file.SyscallConn(); err == nil {
 		s.waiter, err = newWaiter(fd)
 	}
@@ -213,7 +217,6 @@ func (s *socket) setUp(config socketConfig) (err error) {
 	s.raw.Control(func(fd uintptr) { s.buffer, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF) })
 	s.sending.init(batchSize)
 	s.receive.init(batchSize)
-	s.dropped.update = s.updateDrops
 	return err
 }
 
@@ -232,10 +235,17 @@ func (s *socket) LogValue() slog.Value {
 // Close implements [Transport].
 func (s *socket) Close() error {
 	s.waiter.Close()
-	if err := s.file.Close(); !errors.Is(err, os.ErrClosed) {
-		return err
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	s.receive.Lock()
+	defer s.receive.Unlock()
+	s.dropped.Lock()
+	defer s.dropped.Unlock()
+	if s.closed {
+		return nil
 	}
-	return nil
+	s.closed = true
+	return s.file.Close()
 }
 
 // capacity implements queue. Messages and errors share it.
@@ -243,19 +253,15 @@ func (s *socket) capacity() int { return s.buffer }
 
 // drops implements queue. On a raw IPv6 socket the kernel counts messages with a wrong checksum too.
 func (s *socket) drops() uint64 {
-	s.dropped.Lock()
-	defer s.dropped.Unlock()
-	s.raw.Control(s.dropped.update)
-	return s.dropped.total
-}
-
-func (s *socket) updateDrops(fd uintptr) {
 	d := &s.dropped
-	if d.memory.read(fd) {
+	d.Lock()
+	defer d.Unlock()
+	if !s.closed && d.memory.read(s.fd) {
 		now := d.memory[unix.SK_MEMINFO_DROPS]
 		d.total += uint64(now - d.last) // the kernel's count wraps
 		d.last = now
 	}
+	return d.total
 }
 
 // ours makes of what a raw socket received what a datagram socket would have: it takes off the IPv4 header, looks at

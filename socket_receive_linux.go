@@ -74,13 +74,13 @@ func (s *socket) takeFound(messages []Message) int {
 
 // read reads one of the socket's two queues, and says whether there may be more in it. The caller holds receive's lock.
 func (s *socket) read(messages []Message, queue int) (got int, more bool, err error) {
+	if s.closed {
+		return 0, false, net.ErrClosed
+	}
 	b := &s.receive.batch
 	b.prepare(messages, queue)
 	for failed := 0; b.count > 0; failed++ {
-		if err := s.raw.Control(b.recv); err != nil {
-			return 0, false, net.ErrClosed
-		}
-		if b.n > 0 || b.errno == unix.EAGAIN {
+		if b.recv(s.fd); b.n > 0 || b.errno == unix.EAGAIN {
 			break
 		}
 		// A pending error, which is gone by being reported, and of which the error queue tells more; or EINTR.

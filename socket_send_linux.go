@@ -31,6 +31,11 @@ const (
 // call on the socket, whichever that is, and the message is not sent. The error queue holds it too, so nothing is lost
 // by trying again.
 func (s *socket) Send(messages []Message) (int, error) {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	if s.closed {
+		return 0, net.ErrClosed
+	}
 	var bad error // why one cannot be sent
 	for i := range messages {
 		if bad = s.prepare(i, &messages[i]); bad != nil {
@@ -38,12 +43,10 @@ func (s *socket) Send(messages []Message) (int, error) {
 			break
 		}
 	}
-	b := &s.sending
+	b := &s.sending.batch
 	for sent, tries := 0, 0; sent < len(messages); {
 		b.first, b.last = sent, len(messages)
-		if s.raw.Control(b.send) != nil {
-			return sent, net.ErrClosed
-		}
+		b.send(s.fd)
 		own := false
 		if b.n == 0 && b.errno != unix.EINTR {
 			own = s.isOwn(b.errno)
@@ -123,35 +126,31 @@ func (s *socket) isOwn(errno syscall.Errno) bool {
 // hasNoRoute reports whether the first message of the batch finds no way out. With MSG_PROBE, the kernel looks up its
 // route as if to send it, and ends before it would meet a pending error (net/ipv4/ip_output.c, ip_append_data).
 // IPv6's sockets would send it (net/ipv6/ping.c, ping_v6_sendmsg).
-func (s *socket) hasNoRoute() (none bool) {
-	b := &s.sending
-	s.raw.Control(func(fd uintptr) {
-		_, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, fd, b.header(b.first), msgProbe|unix.MSG_DONTWAIT)
-		none = errno != 0
-	})
-	return none
+func (s *socket) hasNoRoute() bool {
+	b := &s.sending.batch
+	_, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, s.fd, b.header(b.first), msgProbe|unix.MSG_DONTWAIT)
+	return errno != 0
 }
 
 // failsAlone tries the first message of the batch twice more, and reports whether it failed though no error can have
 // been pending: nothing has come, and there was room for it to be seen. Once would not do: an ICMP error is queued a
 // moment before it becomes pending (net/ipv4/ping.c, ping_err).
-func (s *socket) failsAlone() (own bool) {
-	b := &s.sending
+func (s *socket) failsAlone() bool {
+	b := &s.sending.batch
 	s.receive.Lock() // who reads the error queue makes the next error in it the pending one
 	defer s.receive.Unlock()
-	s.raw.Control(func(fd uintptr) {
-		var before, after memory
-		before.read(fd)
-		for range 2 {
-			if b.send(fd); b.n > 0 {
-				return
-			}
+	var before, after memory
+	before.read(s.fd)
+	for range 2 {
+		if b.send(s.fd); b.n > 0 {
+			return false
 		}
-		ok := after.read(fd)
-		held := after[unix.SK_MEMINFO_RMEM_ALLOC]
-		own = ok && held == before[unix.SK_MEMINFO_RMEM_ALLOC] && held+longestError < after[unix.SK_MEMINFO_RCVBUF]
-	})
-	return own
+	}
+	if !after.read(s.fd) {
+		return false
+	}
+	held := after[unix.SK_MEMINFO_RMEM_ALLOC]
+	return held == before[unix.SK_MEMINFO_RMEM_ALLOC] && held+longestError < after[unix.SK_MEMINFO_RCVBUF]
 }
 
 // wasTooBig reports whether the error queue has, or had, the item that the kernel puts there for a message that is too
