@@ -22,6 +22,14 @@ func (q *fifo[T]) push(items ...T) {
 func (q *fifo[T]) take(list []T) int {
 	n := copy(list, q.items[q.taken:])
 	clear(q.items[q.taken : q.taken+n])
-	q.taken += n
+	if q.taken += n; q.taken == len(q.items) {
+		q.items, q.taken = q.items[:0], 0
+		if cap(q.items) > maxIdle {
+			q.items = nil
+		}
+	}
 	return n
 }
+
+// maxIdle is how many items an empty fifo keeps the memory of at most.
+const maxIdle = 1 << 10

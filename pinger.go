@@ -11,9 +11,13 @@ import (
 )
 
 // A Pinger sends echo requests and measures the replies, for any number of targets and callers at a time. It holds one
-// socket for IPv4 and one for IPv6; one more of each once WithDontFragment is used, and once a large Sweep can use
-// another processor. All its methods are safe for concurrent use, and independent of each other. New makes one; the
-// zero value is not usable.
+// socket for IPv4 and one for IPv6; one more of each once WithDontFragment is used, once a large Sweep can use another
+// processor, and once 57,600 probes are in flight over one. A socket that could not be opened, or that has come to its
+// end, is opened anew by a later call, a second later at the earliest. All its methods are safe for concurrent use, and
+// independent of each other. New makes one; the zero value is not usable.
+//
+// A Pinger that is made outside of a bubble of testing/synctest cannot be used in it, nor the other way round: such calls
+// end with an error that wraps errors.ErrUnsupported.
 type Pinger struct {
 	config    *config
 	templates [2][]byte // of an echo request of the default size, by family

@@ -101,15 +101,15 @@ func (c *conn) abort(failed, rest []request) {
 	c.park()
 }
 
-// refuse keeps a request that there was no room for, to be tried again, unless it has been refused for as long as its
-// timeout. That it has not been tried for so long, on a busy machine, is no reason. The caller holds c.mu.
-func (c *conn) refuse(r request) {
+// refuse keeps a request that there was no room for, as err says, to be tried again, unless it has been refused for as
+// long as its timeout. That it has not been tried for so long, on a busy machine, is no reason. The caller holds c.mu.
+func (c *conn) refuse(r request, err error) {
 	now := c.now().mono
 	if r.giveUp == 0 {
 		r.giveUp = now + min(int64(r.timeout), math.MaxInt64-now)
 	}
 	if now >= r.giveUp {
-		c.flight.failed(r.seq, ErrNoRoom)
+		c.flight.failed(r.seq, err)
 		return
 	}
 	c.out.refused.push(r)

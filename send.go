@@ -254,7 +254,7 @@ func (c *conn) transmit(batch []request) {
 			batch = nil
 		} else if n < len(group) {
 			if errors.Is(err, ErrNoRoom) {
-				c.refuse(batch[0])
+				c.refuse(batch[0], err)
 			} else {
 				c.flight.failed(batch[0].seq, err)
 			}

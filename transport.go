@@ -88,7 +88,8 @@ type Transport interface {
 	// which PathMTU heeds. Send returns without waiting for long: all others that want to send
 	// wait for it, and so do timeouts.
 	//
-	// After Close, it sends nothing, and the error is net.ErrClosed. Before, that error is not for Send to return.
+	// After Close, it sends nothing, and the error is net.ErrClosed. Before, that error is not for Send to return. Should
+	// it panic, msgs have failed, and the panic comes out of whichever call was sending, be it for another.
 	Send(msgs []Message) (n int, err error)
 
 	// Receive waits until there is at least one message, and fills in the first n of msgs, 1 or more. Each comes
