@@ -20,9 +20,13 @@ func TestSweepYieldsWhileIteratorWaits(t *testing.T) {
 		gate := make(chan struct{})
 		time.AfterFunc(time.Minute, func() { close(gate) })
 		waits := func(yield func(netip.Addr) bool) {
-			if yield(addr) && yield(addr) && yield(addr) {
-				<-gate
-				yield(addr)
+			for i := range 4 {
+				if i == 3 {
+					<-gate
+				}
+				if !yield(addr) {
+					return
+				}
 			}
 		}
 		start := time.Now()
