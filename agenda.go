@@ -129,7 +129,7 @@ func (c *conn) sendDue() {
 			break
 		}
 		c.dispatch(due)
-		c.glance()
+		c.glance(glanceBatches)
 	}
 	c.mu.Lock()
 	waiting := c.flight.count > 0
@@ -150,6 +150,7 @@ func (c *conn) takeDue(now int64) []request {
 		}
 		if c.flight.packed() { // for who knows how long: the caller is to find another conn
 			heap.Pop(&c.agenda)
+			c.giveBackTurn(p)
 			p.own = true
 			p.in.signal()
 			continue
@@ -189,11 +190,16 @@ func (c *conn) cancel(p *plan) {
 	if p.place >= 0 {
 		heap.Remove(&c.agenda, p.place)
 	}
+	c.giveBackTurn(p)
+	c.mu.Unlock()
+}
+
+// giveBackTurn frees the plan's turn, if it has one. The caller holds c.mu.
+func (c *conn) giveBackTurn(p *plan) {
 	if p.turn > c.now().mono {
 		c.limiter.giveBack(c.epoch.Add(time.Duration(p.turn)), 1)
 	}
 	p.turn = 0
-	c.mu.Unlock()
 }
 
 // disband wakes the calls whose probes would have been sent. The caller holds c.mu.

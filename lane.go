@@ -123,12 +123,18 @@ func (l *lane) move() {
 
 // leave takes part in no conn any more.
 func (l *lane) leave() {
-	if n := len(l.ready[0]) + len(l.ready[1]); n > 0 && time.Until(l.turnAt) > 0 {
-		l.sweep.pinger.limiter.giveBack(l.turnAt, n)
-	}
+	l.giveBackTurns()
 	for p := range l.joined {
 		p.conn.release(p.in)
 	}
+}
+
+// giveBackTurns frees the turns of what is ready, if it has any.
+func (l *lane) giveBackTurns() {
+	if n := len(l.ready[0]) + len(l.ready[1]); n > 0 && time.Until(l.turnAt) > 0 {
+		l.sweep.pinger.limiter.giveBack(l.turnAt, n)
+	}
+	l.turnAt = time.Time{}
 }
 
 // joined is an iterator of all ports, the present ones and the old.
@@ -175,9 +181,9 @@ func (l *lane) wait(waiting bool, room [2]<-chan struct{}) {
 	case <-l.wake:
 	case <-turn:
 	case <-ended[0]:
-		l.turnAt = time.Now() // to be refused needs no turn
+		l.giveBackTurns()
 	case <-ended[1]:
-		l.turnAt = time.Now()
+		l.giveBackTurns()
 	case <-room[0]:
 	case <-room[1]:
 	case <-l.sweep.ctx.Done():
@@ -250,16 +256,31 @@ func (l *lane) prepare(addr netip.Addr) {
 // send sends what is ready, as far as it has its turn and there is room for it. It reports whether it has got rid of
 // some.
 func (l *lane) send() (sent bool, room [2]<-chan struct{}) {
+	for i, ready := range l.ready { // to be refused needs no turn
+		if len(ready) > 0 && l.ports[i] == nil {
+			l.join(i)
+		}
+		switch p := l.ports[i]; {
+		case len(ready) == 0:
+		case p == nil:
+			l.refuse(i, ready, l.errs[i])
+			sent = true
+		case p.conn.ended.Load():
+			l.refuse(i, ready, p.conn.cause())
+			sent = true
+		}
+	}
 	n := len(l.ready[0]) + len(l.ready[1])
 	if n == 0 {
-		return false, room
+		l.turnAt = time.Time{}
+		return sent, room
 	}
 	if l.sweep.pinger.limiter != nil {
 		if l.turnAt.IsZero() {
 			l.turnAt = l.sweep.pinger.limiter.reserve(time.Now(), n)
 		}
 		if time.Until(l.turnAt) > 0 {
-			return false, room
+			return sent, room
 		}
 	}
 	for i, ready := range l.ready {
@@ -267,14 +288,6 @@ func (l *lane) send() (sent bool, room [2]<-chan struct{}) {
 			continue
 		}
 		p := l.ports[i]
-		if p == nil {
-			l.join(i)
-			if p = l.ports[i]; p == nil {
-				l.refuse(i, ready, l.errs[i])
-				sent = true
-				continue
-			}
-		}
 		n, full, err := p.conn.tryLaunch(p.in, ready)
 		p.flying += n
 		if err != nil {
@@ -288,7 +301,7 @@ func (l *lane) send() (sent bool, room [2]<-chan struct{}) {
 		if full != nil && p.conn.crowded.Load() {
 			signal(l.sweep.full)
 		}
-		p.conn.glance()
+		p.conn.glance(glanceBatches)
 	}
 	if len(l.ready[0])+len(l.ready[1]) == 0 {
 		l.turnAt = time.Time{}

@@ -228,9 +228,13 @@ func (p *Pinger) roomy(v6, dontFragment bool) (*conn, error) {
 	if err != nil || !first.crowded.Load() || p.config.transport != nil {
 		return first, err
 	}
+	if last := p.noFurther.Load(); last != 0 && time.Since(p.epoch)-time.Duration(last) < renewAfter {
+		return first, nil
+	}
 	for lane := 1; lane < maxLanes; lane++ {
 		c, err := p.conn(v6, dontFragment, lane)
 		if err != nil {
+			p.noFurther.Store(int64(time.Since(p.epoch)))
 			break
 		}
 		if !c.crowded.Load() {

@@ -35,6 +35,8 @@ type Pinger struct {
 	opening sync.Mutex // held while sockets are opened; mu may be taken under it
 	notes   []func()   // for the logger, once opening is free
 
+	noFurther atomic.Int64 // when a further socket could not be opened, for want of room on the others; after epoch
+
 	mu   sync.Mutex        // guards what follows, for moments without a system call
 	old  []*conn           // that others have replaced
 	past Counters          // of those of them that have ended
@@ -130,7 +132,7 @@ func (p *Pinger) Counters() Counters {
 	sum, conns := p.past, p.list()
 	p.mu.Unlock()
 	for _, c := range conns {
-		c.glance()
+		c.glance(glanceBatches)
 		sum.add(c.counters())
 	}
 	return sum
@@ -165,7 +167,7 @@ func (p *Pinger) ping(ctx context.Context, host string, opts []ProbeOption) (Rep
 		select {
 		case <-e.in.wake:
 		case <-ctx.Done():
-			e.conn.glance() // it may have come all the same
+			e.conn.glance(glanceBatches) // it may have come all the same
 			if o, ok := e.conn.first(e.in); ok {
 				r := o.reply(e.target)
 				return r, r.Err

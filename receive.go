@@ -134,9 +134,9 @@ func (l *lastSeen) passed(until int64, left backlog) bool {
 
 // glance settles what is there to be read, unless another goroutine is at it. A host on this machine has
 // answered before the system call that sends returns, and its answer need not go through another goroutine.
-func (c *conn) glance() {
+func (c *conn) glance(batches int) {
 	if c.poller != nil && c.in.TryLock() {
-		c.poll(c.in.messages, false, glanceBatches, 0) // an error comes to receive as well
+		c.poll(c.in.messages, false, batches, 0) // an error comes to receive as well
 		c.in.Unlock()
 	}
 }
@@ -145,7 +145,7 @@ func (c *conn) glance() {
 // wait.
 func (c *conn) glanceForOne() {
 	if c.wire {
-		c.glance()
+		c.glance(glanceBatches)
 	} else if c.poller != nil && c.in.TryLock() {
 		c.poll(c.in.messages[:1], false, 1, 0)
 		c.in.Unlock()

@@ -40,11 +40,13 @@ func (c *conn) resume() {
 }
 
 // retry tries what there was no room for again, except for what nobody waits for any more, until too many of them are
-// refused anew. What is fresh goes before.
+// refused anew. What is fresh goes before, up to turnBatches. It is the timekeeper's.
 func (c *conn) retry() {
 	c.out.Lock()
-	mine := !c.out.busy
-	c.out.busy = true
+	mine := !c.out.busy || c.out.parked // what is parked is the timekeeper's to send
+	if mine {
+		c.out.busy, c.out.parked = true, false
+	}
 	c.out.Unlock()
 	if !mine { // who is sending is let go soon
 		c.mu.Lock()
@@ -52,11 +54,14 @@ func (c *conn) retry() {
 		c.mu.Unlock()
 		return
 	}
-	refused := 0
+	refused, fresh := 0, 0
 	for left := c.out.refused.len(); left > 0 && refused < turnRefusals; {
-		if n := c.takeFresh(false); n > 0 {
-			c.transmit(c.out.batch[:n])
-			continue
+		if fresh < turnBatches {
+			if n := c.takeFresh(false); n > 0 {
+				fresh++
+				c.transmit(c.out.batch[:n])
+				continue
+			}
 		}
 		n := c.out.refused.take(c.out.batch[:min(left, batchSize)])
 		if n == 0 {

@@ -122,7 +122,7 @@ func (c *conn) clearUp() {
 		return
 	}
 	if !c.listening.Load() {
-		c.glance()
+		c.glance(receiveBatches)
 	}
 	c.noteDrops()
 }

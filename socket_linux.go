@@ -26,7 +26,8 @@ import (
 // between the reading of the clock and the system call. None of these calls blocks; the waiter waits.
 //
 // One goroutine at a time calls wait; any may call the other methods. Locks are taken in the order sending, receive,
-// dropped. Whoever holds one of them may use the descriptor, unless it is closed.
+// dropped. Whoever holds one of them may use the descriptor, unless it is closed; the waiter uses it only within its own
+// epoll instance.
 type socket struct {
 	file    *os.File // not in the runtime's poller
 	raw     syscall.RawConn

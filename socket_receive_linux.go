@@ -22,8 +22,8 @@ func (s *socket) Receive(messages []Message) (int, error) {
 
 // wait implements poller.
 func (s *socket) wait() error {
-	errors, err := s.waiter.wait()
-	if errors {
+	reports, err := s.waiter.wait()
+	if reports {
 		s.errors.Store(true)
 	}
 	return err

@@ -49,7 +49,7 @@ func (s *socket) Send(messages []Message) (int, error) {
 		b.send(s.fd)
 		own := false
 		if b.n == 0 && b.errno != unix.EINTR {
-			own = s.isOwn(b.errno)
+			own = s.isOwn(b.errno, tries)
 		}
 		if b.n > 0 { // isOwn may have sent it
 			b.stamp(messages[sent:])
@@ -105,9 +105,12 @@ var (
 	}
 )
 
-// isOwn reports whether an error that has met the first message of the batch is that message's own. It may find out
-// by sending it: then the batch has the result.
-func (s *socket) isOwn(errno syscall.Errno) bool {
+// aloneTries is up to which try a message is tried alone, to see whether its error is its own.
+const aloneTries = 3
+
+// isOwn reports whether an error that has met the first message of the batch is that message's own. tries is how often
+// it has been tried before this. It may find out by sending it: then the batch has the result.
+func (s *socket) isOwn(errno syscall.Errno, tries int) bool {
 	pending := pending4
 	if s.v6 {
 		pending = pending6
@@ -117,14 +120,15 @@ func (s *socket) isOwn(errno syscall.Errno) bool {
 		return true
 	case errno == unix.EMSGSIZE:
 		return s.fixed && s.wasTooBig()
-	case s.v6:
-		return s.failsAlone()
+	case tries == 0 && !s.v6:
+		return s.hasNoRoute()
 	}
-	return s.hasNoRoute()
+	return tries < aloneTries && s.failsAlone()
 }
 
 // hasNoRoute reports whether the first message of the batch finds no way out. With MSG_PROBE, the kernel looks up its
-// route as if to send it, and ends before it would meet a pending error (net/ipv4/ip_output.c, ip_append_data).
+// route as if to send it, and ends before it would meet a pending error (net/ipv4/ip_output.c, ip_append_data), or a
+// packet filter, which may have errors of its own.
 // IPv6's sockets would send it (net/ipv6/ping.c, ping_v6_sendmsg).
 func (s *socket) hasNoRoute() bool {
 	b := &s.sending.batch
@@ -146,11 +150,11 @@ func (s *socket) failsAlone() bool {
 			return false
 		}
 	}
-	if !after.read(s.fd) {
-		return false
+	if !after.read(s.fd) { // some emulator of Linux, which has no ICMP errors to speak of
+		return true
 	}
-	held := after[unix.SK_MEMINFO_RMEM_ALLOC]
-	return held == before[unix.SK_MEMINFO_RMEM_ALLOC] && held+longestError < after[unix.SK_MEMINFO_RCVBUF]
+	held, most := after[unix.SK_MEMINFO_RMEM_ALLOC], after[unix.SK_MEMINFO_RCVBUF]
+	return held == before[unix.SK_MEMINFO_RMEM_ALLOC] && held+min(longestError, most/2) < most
 }
 
 // wasTooBig reports whether the error queue has, or had, the item that the kernel puts there for a message that is too
@@ -159,7 +163,7 @@ func (s *socket) wasTooBig() bool {
 	r := &s.receive
 	r.Lock()
 	defer r.Unlock()
-	for more := true; more && r.tooBig == 0; {
+	for more := true; more; { // all of it: an item that stays would speak against another message
 		if r.room == nil {
 			r.room = make([]byte, batchSize*usualMessage)
 		}

@@ -141,3 +141,39 @@ func TestNoRoomEnds(t *testing.T) {
 		calls.Wait()
 	})
 }
+
+// While callers keep the sender busy without a pause, what there is no room for still ends with its timeout, if later
+// by what waits before it.
+func TestNoRoomEndsBesideSaturation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refused := netip.MustParseAddr("192.0.2.9")
+		slow := newPort(func(p *port, messages []ping.Message) (int, error) {
+			time.Sleep(100 * time.Microsecond)
+			if messages[0].Addr == refused {
+				return 0, ping.ErrNoRoom
+			}
+			p.deliver(messages[0])
+			return 1, nil
+		})
+		p := mustNew(t, ping.WithTransport(slow))
+		ctx, cancel := context.WithCancel(t.Context())
+		var callers sync.WaitGroup
+		for range 500 {
+			callers.Go(func() {
+				for ctx.Err() == nil {
+					p.Ping(ctx, "192.0.2.1", ping.WithTimeout(time.Minute))
+				}
+			})
+		}
+		time.Sleep(100 * time.Millisecond)
+		start := time.Now()
+		deadline, done := context.WithTimeout(ctx, 10*time.Second)
+		_, err := p.Ping(deadline, refused.String(), ping.WithTimeout(50*time.Millisecond))
+		done()
+		if took := time.Since(start); !errors.Is(err, ping.ErrNoRoom) || took > time.Second {
+			t.Errorf("after %v: %v", took, err)
+		}
+		cancel()
+		callers.Wait()
+	})
+}

@@ -1,6 +1,7 @@
 package ping
 
 import (
+	"errors"
 	"net"
 	"os"
 	"syscall"
@@ -38,7 +39,10 @@ func newWaiter(socket int) (*waiter, error) {
 		return nil, os.NewSyscallError("fcntl", err)
 	}
 	w := &waiter{epoll: os.NewFile(uintptr(fd), "epoll"), socket: socket}
-	if w.raw, err = w.epoll.SyscallConn(); err != nil {
+	if w.raw, err = w.epoll.SyscallConn(); err == nil {
+		err = w.epoll.SetReadDeadline(time.Time{}) // where the poller has refused it, this tells
+	}
+	if err != nil {
 		w.epoll.Close()
 		return nil, err
 	}
@@ -48,16 +52,27 @@ func newWaiter(socket int) (*waiter, error) {
 
 // wait returns when something has come to either of the socket's queues, and whether to that of errors; or when it is
 // interrupted. After Close it returns net.ErrClosed.
-func (w *waiter) wait() (errors bool, err error) {
+func (w *waiter) wait() (reports bool, err error) {
 	err = w.raw.Read(w.look)
 	switch {
 	case err == nil:
 		return w.events[0].Events&unix.EPOLLERR != 0, w.err
 	case os.IsTimeout(err):
 		w.epoll.SetReadDeadline(time.Time{})
+		w.raw.Control(w.disarm)
 		return true, nil
+	case errors.Is(err, os.ErrClosed):
+		return false, net.ErrClosed
 	}
-	return false, net.ErrClosed
+	return false, err
+}
+
+// disarm takes the socket out of the epoll instance.
+func (w *waiter) disarm(epoll uintptr) {
+	if w.armed {
+		w.armed = false
+		unix.EpollCtl(int(epoll), unix.EPOLL_CTL_DEL, w.socket, nil)
+	}
 }
 
 // ready has the epoll instance look at the socket until it has seen something there.
@@ -72,9 +87,8 @@ func (w *waiter) ready(epoll uintptr) bool {
 	if n == 0 || err == unix.EINTR { // what woke it was of an earlier wait
 		return false
 	}
-	w.armed = false
 	w.err = os.NewSyscallError("epoll_wait", err)
-	unix.EpollCtl(int(epoll), unix.EPOLL_CTL_DEL, w.socket, nil)
+	w.disarm(epoll)
 	return true
 }
 
