@@ -203,9 +203,6 @@ func (s *storm) note(err error) {
 	case errors.As(err, &name):
 		kind = "no such name"
 	}
-	if kind == "" && strings.Contains(err.Error(), "the transport panicked") {
-		kind = "beside a panic" // of its own message, or one that was to leave with it
-	}
 	for _, e := range s.expected {
 		if kind == "" && errors.Is(err, e) {
 			kind = "not sent: " + e.Error()
