@@ -3,6 +3,7 @@ package ping_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -71,7 +72,13 @@ func TestStreamWithoutRoom(t *testing.T) {
 			at  time.Duration
 			err error
 		}
-		var replies []told
+		var mu sync.Mutex
+		var list []told
+		replies := func() []told {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(list)
+		}
 		start := time.Now()
 		go func() {
 			opts := []ping.ProbeOption{ping.WithInterval(time.Second), ping.WithTimeout(500 * time.Millisecond)}
@@ -79,18 +86,20 @@ func TestStreamWithoutRoom(t *testing.T) {
 				if err != nil {
 					return
 				}
-				replies = append(replies, told{time.Since(start), r.Err})
+				mu.Lock()
+				list = append(list, told{time.Since(start), r.Err})
+				mu.Unlock()
 			}
 		}()
 		time.Sleep(9900 * time.Millisecond)
 		synctest.Wait()
-		if len(replies) != 10 || replies[9].err != nil {
-			t.Fatalf("before: %v", replies)
+		if before := replies(); len(before) != 10 || before[9].err != nil {
+			t.Fatalf("before: %v", before)
 		}
 		fill(t, p)
 		time.Sleep(20 * time.Second)
 		synctest.Wait()
-		without := replies[10:]
+		without := replies()[10:]
 		if len(without) < 19 || len(without) > 22 {
 			t.Errorf("%d replies in 20 s, an interval of one second apart", len(without))
 		}
@@ -101,10 +110,10 @@ func TestStreamWithoutRoom(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		n := len(replies)
+		n := len(replies())
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		if last := replies[n:]; len(last) < 9 || last[0].err != nil || last[len(last)-1].err != nil {
+		if last := replies()[n:]; len(last) < 9 || last[0].err != nil || last[len(last)-1].err != nil {
 			t.Errorf("when there is room again: %v", last)
 		}
 	})
