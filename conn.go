@@ -192,7 +192,7 @@ func (c *conn) retire() {
 	}
 }
 
-// finished reports whether the conn has ended, and all has been settled.
+// finished reports whether the conn has ended, and all has been settled: its counters are final.
 func (c *conn) finished() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -248,7 +248,9 @@ func (c *conn) noteDrops() {
 	drops := c.queue.drops()
 	c.mu.Lock()
 	now := c.now().mono
-	c.flight.noteDrops(drops, now)
+	if c.closed == nil {
+		c.flight.noteDrops(drops, now)
+	}
 	c.mu.Unlock()
 	c.lastNote.Store(now)
 }

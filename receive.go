@@ -170,6 +170,9 @@ func (c *conn) settle(messages []Message, drained bool) (unstamped bool) {
 	read := c.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed != nil { // and its counters are final as soon as all has been settled
+		return false
+	}
 	read = c.steady(read)
 	for i := range messages {
 		m, at := &messages[i], read

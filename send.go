@@ -50,9 +50,11 @@ func (c *conn) launch(ctx context.Context, in *inbox, r request) error {
 		case <-room:
 		case <-timer.C:
 			c.mu.Lock()
-			c.flight.turnAway(in, r.tag)
-			c.mu.Unlock()
-			return nil
+			defer c.mu.Unlock()
+			if c.closed == nil {
+				c.flight.turnAway(in, r.tag)
+			}
+			return c.closed
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -1,9 +1,9 @@
 package ping
 
 import (
-	"errors"
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -20,6 +20,7 @@ type waiter struct {
 	epoll  *os.File
 	raw    syscall.RawConn
 	socket int
+	closed atomic.Bool
 
 	// What follows is the waiting goroutine's.
 	look   func(epoll uintptr) bool
@@ -61,7 +62,7 @@ func (w *waiter) wait() (reports bool, err error) {
 		w.epoll.SetReadDeadline(time.Time{})
 		w.raw.Control(w.disarm)
 		return true, nil
-	case errors.Is(err, os.ErrClosed):
+	case w.closed.Load():
 		return false, net.ErrClosed
 	}
 	return false, err
@@ -96,4 +97,7 @@ func (w *waiter) ready(epoll uintptr) bool {
 func (w *waiter) interrupt() { w.epoll.SetReadDeadline(time.Unix(1, 0)) }
 
 // Close ends a wait.
-func (w *waiter) Close() { w.epoll.Close() }
+func (w *waiter) Close() {
+	w.closed.Store(true)
+	w.epoll.Close()
+}
