@@ -120,7 +120,7 @@ func (c *conn) next(p *plan) (step, outcome, error) {
 
 // sendDue sends the probes that have fallen due.
 func (c *conn) sendDue() {
-	c.clearUp()
+	c.clearUp(c.now().mono)
 	for range turnBatches {
 		c.mu.Lock()
 		due := c.takeDue(c.now().mono)

@@ -218,8 +218,9 @@ func (c *conn) collect(in *inbox, list []outcome) []outcome {
 // first removes the first outcome from in, if there is one.
 func (c *conn) first(in *inbox) (o outcome, ok bool) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	return in.take()
+	o, ok = in.take()
+	c.mu.Unlock()
+	return o, ok
 }
 
 // oddities returns what in was told beside outcomes.

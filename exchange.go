@@ -24,13 +24,14 @@ func (p *Pinger) prepare(ctx context.Context, host string, opts []ProbeOption) (
 	if err != nil {
 		return nil, err
 	}
-	if err := p.usable(); err != nil {
+	age, err := p.usable()
+	if err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	target, err := p.resolve(ctx, host, config.network)
+	target, literal, err := p.resolve(ctx, host, config.network)
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +52,10 @@ func (p *Pinger) prepare(ctx context.Context, host string, opts []ProbeOption) (
 		}
 	}
 	e.conn, e.config, e.target = conn, config, target
+	if !literal { // to look it up took its time
+		age = conn.now().mono
+	}
+	conn.clearUp(age)
 	e.plan = plan{in: e.in, place: -1}
 	e.ask = request{
 		dst:          p.numbered(target),
@@ -156,6 +161,7 @@ func (e *exchange) run(ctx context.Context, n int, yield func(Reply) bool) error
 				return nil
 			}
 		case stepSend:
+			e.conn.clearUp(e.conn.now().mono)
 			if e.conn.crowded.Load() && p.flying == 1 { // this one alone
 				if err := e.move(); err != nil {
 					return err

@@ -99,7 +99,7 @@ func (l *lane) join(family int) {
 		in.wake = l.wake
 		if c.register(in) {
 			l.ports[family] = &port{conn: c, in: in}
-			c.clearUp()
+			c.clearUp(c.now().mono)
 			return
 		}
 	}
@@ -189,7 +189,7 @@ func (l *lane) wait(waiting bool, room [2]<-chan struct{}) {
 	case <-l.sweep.ctx.Done():
 	}
 	for p := range l.joined {
-		p.conn.clearUp()
+		p.conn.clearUp(p.conn.now().mono)
 	}
 }
 

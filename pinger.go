@@ -23,6 +23,7 @@ type Pinger struct {
 	templates [2][]byte // of an echo request of the default size, by family
 	exchanges sync.Pool
 	epoch     time.Time
+	bubble    bool // it was made in one of testing/synctest
 
 	calls  atomic.Int64  // PingN, Stream and Reachable, that are running
 	spread atomic.Uint32 // how many of them have been spread
@@ -51,6 +52,7 @@ func New(opts ...Option) (*Pinger, error) {
 		return nil, err
 	}
 	p := &Pinger{config: config, epoch: time.Now()}
+	p.bubble = !isReading(p.epoch)
 	if config.rate > 0 {
 		p.limiter = newLimiter(config.rate, p.epoch)
 	}
@@ -80,15 +82,20 @@ func New(opts ...Option) (*Pinger, error) {
 	return p, nil
 }
 
-// usable says why the Pinger cannot be used, now or here.
-func (p *Pinger) usable() error {
+// longestLife is how long no program runs. In a bubble of testing/synctest the clock tells of the year 2000 and later,
+// without a monotonic part, or with one that is the same.
+const longestLife = 20 * 365 * 24 * time.Hour
+
+// usable says why the Pinger cannot be used, now or here; and how old it is, on the monotonic clock.
+func (p *Pinger) usable() (age int64, err error) {
+	passed := time.Since(p.epoch)
 	switch {
 	case p.closed.Load():
-		return net.ErrClosed
-	case isReading(time.Now()) != isReading(p.epoch):
-		return errBubble
+		return 0, net.ErrClosed
+	case passed < 0 || passed > longestLife, p.bubble && isReading(time.Now()):
+		return 0, errBubble
 	}
-	return nil
+	return int64(passed), nil
 }
 
 // turn waits for the call's turn to send over c, where there is a limit.

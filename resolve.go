@@ -21,25 +21,31 @@ func (p *Pinger) Resolve(ctx context.Context, host string, opts ...ProbeOption) 
 	}
 	if err == nil {
 		var addr netip.Addr
-		if addr, err = p.resolve(ctx, host, config.network); err == nil {
+		if addr, _, err = p.resolve(ctx, host, config.network); err == nil {
 			return addr, nil
 		}
 	}
 	return netip.Addr{}, &probeError{host, err}
 }
 
-// resolve returns the address to ping for host. A literal address is not looked up.
-func (p *Pinger) resolve(ctx context.Context, host, network string) (netip.Addr, error) {
+// resolve returns the address to ping for host, and whether host is just that: then it is not looked up.
+func (p *Pinger) resolve(ctx context.Context, host, network string) (addr netip.Addr, literal bool, err error) {
 	if host == "" {
-		return netip.Addr{}, errors.New("empty host name: want a name or an address")
+		return netip.Addr{}, false, errors.New("empty host name: want a name or an address")
 	}
 	if addr, err := netip.ParseAddr(host); err == nil {
 		if err := p.checkFor(addr, network); err != nil {
-			return netip.Addr{}, err
+			return netip.Addr{}, true, err
 		}
 		_, err := p.conn(addr.Is6(), false, 0)
-		return addr, err
+		return addr, true, err
 	}
+	addr, err = p.lookUp(ctx, host, network)
+	return addr, false, err
+}
+
+// lookUp returns the address to ping for a name.
+func (p *Pinger) lookUp(ctx context.Context, host, network string) (netip.Addr, error) {
 	addrs, err := p.config.resolver.LookupNetIP(ctx, network, host)
 	if err != nil {
 		// net.Resolver says so where there are addresses of the other family alone.

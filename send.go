@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 )
 
@@ -71,9 +72,6 @@ func (c *conn) tryLaunch(in *inbox, requests []request) (n int, room <-chan stru
 	for i := range requests {
 		c.expect(int64(requests[i].size() + spareRoom))
 	}
-	if !requests[0].bulk { // a Sweep's lane does that itself
-		c.clearUp()
-	}
 	c.mu.Lock()
 	if c.closed != nil {
 		defer c.mu.Unlock()
@@ -92,7 +90,7 @@ func (c *conn) tryLaunch(in *inbox, requests []request) (n int, room <-chan stru
 		room = c.room
 		c.armNext()
 	}
-	c.crowded.Store(c.flight.crowded())
+	set(&c.crowded, c.flight.crowded())
 	c.mu.Unlock()
 	if n == 0 {
 		return 0, room, nil
@@ -118,9 +116,10 @@ func (c *conn) dispatch(requests []request) {
 }
 
 // clearUp makes room in the receive buffer, where strays may have come while nobody was listening, and takes note of
-// what has been dropped before the next probe leaves, which has nothing to do with that.
-func (c *conn) clearUp() {
-	if c.queue == nil || !c.idle.Load() || int64(time.Since(c.epoch))-c.lastNote.Load() < int64(restful) {
+// what has been dropped before the next probe leaves, which has nothing to do with that. Whoever is about to send after
+// a pause calls it.
+func (c *conn) clearUp(now int64) {
+	if c.queue == nil || !c.idle.Load() || now-c.lastNote.Load() < int64(restful) {
 		return
 	}
 	if !c.listening.Load() {
@@ -142,10 +141,17 @@ func (c *conn) expect(size int64) {
 	c.in.Unlock()
 }
 
+// set stores a value that seldom changes, and is often read.
+func set(b *atomic.Bool, value bool) {
+	if b.Load() != value {
+		b.Store(value)
+	}
+}
+
 // makeRoom tells those who wait for room that there may be some. The caller holds c.mu.
 func (c *conn) makeRoom() {
-	c.idle.Store(c.flight.count == 0)
-	c.crowded.Store(c.flight.crowded())
+	set(&c.idle, c.flight.count == 0)
+	set(&c.crowded, c.flight.crowded())
 	if c.room == nil && !c.stalled || c.closed == nil && c.flight.full(c.patient && !c.stalled) {
 		return
 	}
@@ -173,7 +179,6 @@ func (c *conn) flush() {
 // what was refused counts as queued: it is to be told of that.
 func (c *conn) takeFresh(release bool) int {
 	c.out.Lock()
-	defer c.out.Unlock()
 	n := c.out.fresh.take(c.out.batch)
 	if n == 0 && c.ended.Load() {
 		n = c.out.refused.take(c.out.batch)
@@ -181,6 +186,7 @@ func (c *conn) takeFresh(release bool) int {
 	if n == 0 && release {
 		c.out.busy = false
 	}
+	c.out.Unlock()
 	return n
 }
 

@@ -45,7 +45,7 @@ func (p *Pinger) Sweep(
 			yield(netip.Addr{}, Reply{Err: fmt.Errorf("ping: Sweep: %w", err)})
 			return
 		}
-		if err := p.usable(); errors.Is(err, errBubble) {
+		if _, err := p.usable(); errors.Is(err, errBubble) {
 			yield(netip.Addr{}, Reply{Err: fmt.Errorf("ping: Sweep: %w", err)})
 			return
 		}
