@@ -8,8 +8,7 @@ import "fmt"
 
 func pathMTUCalls() row {
 	const one, big = "PathMTU", "Ping, 1,501 bytes"
-	asked := []string{"sendmmsg", "recvmmsg", "getsockopt"}
-	others := []string{"sendmsg", "recvmsg", "sendto", "recvfrom"}
+	calls := []string{"sendmsg", "sendmmsg", "sendto", "recvmsg", "recvmmsg", "recvfrom", "getsockopt"}
 	watched := func(name string, j job) contender {
 		c := setting{counted: true}.job(name, j)
 		c.lacks = cannotCount()
@@ -23,17 +22,13 @@ func pathMTUCalls() row {
 			watched(one, job{Work: "path-mtu", Targets: 1}),
 			watched(big, job{Work: "too-big", Echoes: 1}),
 		},
-		figures: []figure{{name: "the three together", of: func(s sample) float64 { return s.calls(asked...) },
+		figures: []figure{{name: "together", of: func(s sample) float64 { return s.calls(calls...) },
 			targets: map[string]target{one: limit, big: limit}, checked: true}},
 		around: link,
 	}
-	add := func(name string, calls ...string) {
-		r.figures = append(r.figures, figure{name: name, of: func(s sample) float64 { return s.calls(calls...) }})
+	for _, call := range calls {
+		r.figures = append(r.figures, figure{name: call, of: func(s sample) float64 { return s.calls(call) }})
 	}
-	for _, call := range asked {
-		add(call, call)
-	}
-	add("other of their kind", others...)
 	return r
 }
 
