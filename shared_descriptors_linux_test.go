@@ -188,9 +188,15 @@ func TestSharedPingerSpoiled(t *testing.T) {
 		_, err := ping.Ping(t.Context(), host)
 		return err
 	}
+	whole := func(host string) error {
+		_, err := ping.Ping(t.Context(), host, ping.WithDontFragment(true))
+		return err
+	}
 	answered(t, ask)
+	answered(t, whole)
 	spoil(t)
 	answered(t, ask)
+	answered(t, whole)
 	if s, err := ping.PingN(t.Context(), "127.0.0.1", 1); err != nil || s.Received != 1 {
 		t.Errorf("PingN: %v, %v", s, err)
 	}
