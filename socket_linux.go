@@ -218,6 +218,9 @@ func (s *socket) setUp(config socketConfig) (err error) {
 	s.raw.Control(func(fd uintptr) { s.buffer, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF) })
 	s.sending.init(batchSize)
 	s.receive.init(batchSize)
+	if s.dropped.memory.read(s.fd) { // a raw socket drops other programs' messages until its filter is set
+		s.dropped.last = s.dropped.memory[unix.SK_MEMINFO_DROPS]
+	}
 	return err
 }
 
