@@ -128,8 +128,7 @@ func (s *socket) isOwn(errno syscall.Errno, tries int) bool {
 
 // hasNoRoute reports whether the first message of the batch finds no way out. With MSG_PROBE, the kernel looks up its
 // route as if to send it, and ends before it would meet a pending error (net/ipv4/ip_output.c, ip_append_data), or a
-// packet filter, which may have errors of its own.
-// IPv6's sockets would send it (net/ipv6/ping.c, ping_v6_sendmsg).
+// packet filter, which may have errors of its own. IPv6's sockets would send it (net/ipv6/ping.c, ping_v6_sendmsg).
 func (s *socket) hasNoRoute() bool {
 	b := &s.sending.batch
 	_, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, s.fd, b.header(b.first), msgProbe|unix.MSG_DONTWAIT)
@@ -163,7 +162,9 @@ func (s *socket) wasTooBig() bool {
 	r := &s.receive
 	r.Lock()
 	defer r.Unlock()
-	for more := true; more; { // all of it: an item that stays would speak against another message
+	// All of it, for an item that stays would speak against another message; but no more than the queue can hold, if
+	// they keep coming.
+	for more, left := true, s.buffer/messageCost(0); more && left >= 0; left -= batchSize {
 		if r.room == nil {
 			r.room = make([]byte, batchSize*usualMessage)
 		}
