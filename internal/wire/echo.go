@@ -114,16 +114,17 @@ func counts(payload []byte) bool {
 	// The number that 0, 1, ... 7 are in memory, and the one to add to it for each step up. From a multiple of 8 on,
 	// no byte of a word carries into the next.
 	const first, step = 0x0706050403020100, 0x0101010101010101
-	i := min(CookieLen, len(payload))
-	for ; len(payload)-i >= 8; i += 8 {
+	const period = 256 // after which the bytes are the same again
+	i, once := min(CookieLen, len(payload)), min(CookieLen+period, len(payload))
+	for ; once-i >= 8; i += 8 {
 		if binary.LittleEndian.Uint64(payload[i:]) != first+step*uint64(i&0xff) {
 			return false
 		}
 	}
-	for ; i < len(payload); i++ {
+	for ; i < once; i++ {
 		if payload[i] != byte(i) {
 			return false
 		}
 	}
-	return true
+	return len(payload) == once || bytes.Equal(payload[once:], payload[CookieLen:len(payload)-period])
 }
