@@ -1,0 +1,157 @@
+package flight
+
+import (
+	"net/netip"
+
+	"github.com/icmpsock/ping/internal/wire"
+)
+
+// An arrival is an answer that passed every check.
+type arrival struct {
+	seq  uint16
+	wall int64 // the kernel's stamp, 0 for none
+	read Stamp
+	ttl  int
+	size int
+	from netip.Addr // of the answer; of an ICMP error, the destination of what it quotes
+	icmp *wire.Error
+}
+
+// Accept looks at a packet that was read at the instant told, and settles the probe that it answers. It does not keep
+// the packet or its Data; Err it may.
+func (t *Table) Accept(p *wire.Packet, read Stamp) {
+	if p.Departed {
+		t.noteDeparture(p.Key, p.Time.UnixNano())
+		return
+	}
+	e, ok := wire.ParseEcho(p.Data)
+	v6 := p.Addr.Is6() && !p.Addr.Is4In6()
+	if p.Err != nil {
+		if p.Err.Advice() {
+			t.counts.Advice++
+			return
+		}
+		ok = ok && e.IsRequest(v6)
+	} else {
+		ok = ok && e.IsReply(v6)
+	}
+	s := (*slot)(nil)
+	if ok && p.Addr.IsValid() {
+		s = t.find(e.Seq)
+	}
+	if s == nil {
+		t.counts.Stray++
+		return
+	}
+	a := arrival{seq: e.Seq, read: read, ttl: p.TTL, size: len(p.Data), from: p.Addr, icmp: p.Err}
+	if !p.Time.IsZero() {
+		a.wall = p.Time.UnixNano()
+	}
+	switch {
+	case s.dst != p.Addr.As16() || !e.HasCookie(s.cookie, int(s.size)):
+		t.counts.Stray++
+		t.tell(Stray, s, &a)
+	case p.Err == nil && !e.Intact(int(s.size)):
+		t.counts.Corrupted++
+		t.tell(Corrupted, s, &a)
+	default:
+		t.arrive(s, &a)
+	}
+}
+
+// arrive does with an answer what the state of its probe asks for.
+func (t *Table) arrive(s *slot, a *arrival) {
+	switch {
+	case s.state == sending:
+		t.hold(&t.early, s, a)
+	case s.state == waiting && t.reports && t.departures[t.index(s.seq)] == 0:
+		t.hold(&t.unstamped, s, a)
+	case s.state == waiting:
+		t.settle(s, a)
+	default:
+		t.surplus(s, &s.state, a)
+	}
+}
+
+// settle ends a waiting probe with its answer. What came in time counts, however late it was read.
+func (t *Table) settle(s *slot, a *arrival) {
+	left := s.left().Mono
+	timeout := t.deadlines.at(s.seq) - left
+	r := t.measure(s, a)
+	t.window.remove(s.slice, t.cost(int(s.size)))
+	switch {
+	case r.RTT > timeout:
+		t.counts.Lost++
+		t.conclude(s, expired).put(Result{Tag: s.tag, Kind: TimedOut, Sent: r.Sent})
+		t.surplus(s, &s.state, a)
+	case a.icmp != nil:
+		t.counts.Lost++
+		t.counts.Errors++
+		r.Kind, r.From, r.ICMP = Refused, a.icmp.From, a.icmp
+		r.Size = 0 // that of the quotation says nothing
+		t.conclude(s, expired).put(r)
+	default:
+		t.counts.Received++
+		t.conclude(s, answered).put(r)
+	}
+}
+
+// surplus counts an answer to a probe that has got to end without it.
+func (t *Table) surplus(s *slot, end *state, a *arrival) {
+	switch {
+	case a.icmp != nil:
+		t.counts.LateErrors++
+	case *end == expired:
+		*end = answered
+		t.counts.Late++
+		t.tell(Late, s, a)
+	default:
+		t.counts.Duplicates++
+		t.tell(Duplicate, s, a)
+	}
+}
+
+// tell tells the probe's inbox of an anomaly.
+func (t *Table) tell(kind Kind, s *slot, a *arrival) {
+	in := t.owners.of(s.seq)
+	if in == nil || !in.note(kind) {
+		return
+	}
+	r := t.measure(s, a)
+	if kind == Corrupted || kind == Stray {
+		r.RTT, r.Clock = 0, User // of what is not the probe's answer
+	}
+	r.Kind, r.From = kind, a.from
+	in.put(r)
+}
+
+// measure is the Result that an echo reply makes: the probe's Tag, when it was sent and answered, and the RTT, as far
+// as they are known.
+func (t *Table) measure(s *slot, a *arrival) Result {
+	r := Result{Tag: s.tag, TTL: a.ttl, Size: a.size, Received: a.wall}
+	if s.state == sending {
+		if a.wall == 0 {
+			r.Received = a.read.Wall
+		}
+		return r
+	}
+	departed := int64(0)
+	if t.reports {
+		departed = t.departures[t.index(s.seq)]
+	}
+	left := s.left()
+	r.RTT, r.Clock = roundTrip(left, a.read, a.wall)
+	if rtt, ok := wireRoundTrip(s.sent, a.read, departed, a.wall); ok {
+		r.RTT, r.Clock = rtt, Wire
+		left.Wall = departed
+	} else if r.Clock == User && s.lag > 0 {
+		// The estimate was wrong: it left earlier. The start of its batch bounds it.
+		left = s.sent
+		r.RTT, r.Clock = roundTrip(left, a.read, a.wall)
+	}
+	r.Sent = left.Wall
+	if r.Clock == User {
+		r.Received = a.read.Wall
+	}
+	return r
+}

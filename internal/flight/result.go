@@ -1,0 +1,46 @@
+package flight
+
+import (
+	"net/netip"
+
+	"github.com/icmpsock/ping/internal/wire"
+)
+
+// A Kind says what a Result tells of a probe.
+type Kind uint8
+
+// The kinds that settle a probe: each gets one of them, and no second one.
+const (
+	Answered Kind = iota // by an echo reply in time
+	Refused              // by an ICMP error in time: Result.ICMP
+	TimedOut             // not answered in time
+	Dropped              // not answered in time, while the link dropped messages: the answer may have been among them
+	Unsent               // could not be sent: Result.Err
+	Ended                // was in flight when the link ended: Result.Err
+)
+
+// The kinds of anomalies. They settle nothing, and come only for an Inbox that asks for them.
+const (
+	Late      Kind = Ended + 1 + iota // a reply to a probe that was given up, or ended by an ICMP error
+	Duplicate                         // a reply to a probe that was answered already
+	Corrupted                         // a reply with another payload, length or code than the probe asked for
+	Stray                             // a message with the probe's sequence number that does not answer it
+)
+
+// Settles reports whether a Result of the kind is how a probe ended, as opposed to an anomaly.
+func (k Kind) Settles() bool { return k < Late }
+
+// A Result is how a probe ended, or an anomaly about it. It is a plain value.
+type Result struct {
+	Tag      int64
+	Kind     Kind
+	Clock    Clock      // what measured RTT
+	TTL      int        // TTL or hop limit that the message arrived with; 0: unknown
+	Size     int        // bytes of the ICMP message, except for an ICMP error
+	RTT      int64      // ns, of Answered, Refused, Late and Duplicate; of the last 0 where Sent is not known
+	Sent     int64      // on the wall clock; 0: not known
+	Received int64      // on the wall clock; 0: nothing was
+	From     netip.Addr // who sent the ICMP error or the anomaly; else invalid: the target, or nobody
+	ICMP     *wire.Error
+	Err      error
+}
