@@ -41,6 +41,9 @@ func TestAnomalies(t *testing.T) {
 			{Tag: 2, Kind: TimedOut, Sent: 200},
 			{Tag: 2, Kind: Late, Clock: Kernel, TTL: 64, Size: 64, RTT: 2e9 - 200, Sent: 200, Received: 2e9, From: testAddr},
 		}
+		if len(in.Wake) != 1 {
+			t.Error("the caller is not woken")
+		}
 		i := 0
 		for _, w := range want {
 			if !ask && !w.Kind.Settles() {

@@ -75,24 +75,24 @@ func (t *Table) arrive(s *slot, a *arrival) {
 
 // settle ends a waiting probe with its answer. What came in time counts, however late it was read.
 func (t *Table) settle(s *slot, a *arrival) {
-	left := s.left().Mono
-	timeout := t.deadlines.at(s.seq) - left
-	r := t.measure(s, a)
+	timeout := t.deadlines.at(s.seq) - s.left().Mono
 	t.window.remove(s.slice, t.cost(int(s.size)))
+	r := t.conclude(s, answered).add()
+	t.measure(s, a, r)
 	switch {
 	case r.RTT > timeout:
+		*r = Result{Tag: s.tag, Kind: TimedOut, Sent: r.Sent}
 		t.counts.Lost++
-		t.conclude(s, expired).put(Result{Tag: s.tag, Kind: TimedOut, Sent: r.Sent})
+		s.state = expired
 		t.surplus(s, &s.state, a)
 	case a.icmp != nil:
-		t.counts.Lost++
-		t.counts.Errors++
 		r.Kind, r.From, r.ICMP = Refused, a.icmp.From, a.icmp
 		r.Size = 0 // that of the quotation says nothing
-		t.conclude(s, expired).put(r)
+		t.counts.Lost++
+		t.counts.Errors++
+		s.state = expired // a reply may yet come
 	default:
 		t.counts.Received++
-		t.conclude(s, answered).put(r)
 	}
 }
 
@@ -117,23 +117,22 @@ func (t *Table) tell(kind Kind, s *slot, a *arrival) {
 	if in == nil || !in.note(kind) {
 		return
 	}
-	r := t.measure(s, a)
+	r := in.add()
+	t.measure(s, a, r)
 	if kind == Corrupted || kind == Stray {
 		r.RTT, r.Clock = 0, User // of what is not the probe's answer
 	}
 	r.Kind, r.From = kind, a.from
-	in.put(r)
 }
 
-// measure is the Result that an echo reply makes: the probe's Tag, when it was sent and answered, and the RTT, as far
-// as they are known.
-func (t *Table) measure(s *slot, a *arrival) Result {
-	r := Result{Tag: s.tag, TTL: a.ttl, Size: a.size, Received: a.wall}
+// measure fills in what an answer tells: when the probe was sent and answered, and the RTT, as far as they are known.
+func (t *Table) measure(s *slot, a *arrival, r *Result) {
+	r.Tag, r.TTL, r.Size, r.Received = s.tag, a.ttl, a.size, a.wall
 	if s.state == sending {
 		if a.wall == 0 {
 			r.Received = a.read.Wall
 		}
-		return r
+		return
 	}
 	departed := int64(0)
 	if t.reports {
@@ -153,5 +152,4 @@ func (t *Table) measure(s *slot, a *arrival) Result {
 	if r.Clock == User {
 		r.Received = a.read.Wall
 	}
-	return r
 }

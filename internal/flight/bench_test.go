@@ -29,8 +29,8 @@ type load struct {
 	now     int64
 }
 
-func newLoad(t testing.TB, inFlight, reach int) *load {
-	l := &load{table: newTable(false), in: newInbox(), now: 1e9}
+func newLoad(t testing.TB, reports bool, inFlight, reach int) *load {
+	l := &load{table: newTable(reports), in: newInbox(), now: 1e9}
 	l.table.Register(l.in)
 	shape := &Shape{Template: newTemplate(t, false, 56), Timeout: time.Second}
 	l.probes = make([]Probe, inFlight)
@@ -65,7 +65,11 @@ func (l *load) step() {
 	if l.at++; l.at == len(l.order) {
 		l.at = 0
 	}
-	l.table.Accept(&l.packets[i], Stamp{l.now + 600, l.now + 600})
+	read := Stamp{l.now + 600, l.now + 600}
+	l.table.Accept(&l.packets[i], read)
+	if l.table.Unstamped() {
+		l.table.Accept(&wire.Packet{Departed: true, Key: l.probes[i].Key(), Time: l.packets[i].Time}, read)
+	}
 	if l.at%64 == 0 {
 		l.results = l.in.Swap(l.results)
 	}
@@ -77,7 +81,7 @@ func (l *load) step() {
 func BenchmarkEcho(b *testing.B) {
 	for _, c := range []struct{ inFlight, reach int }{{1, 1}, {1000, 100}, {60_000, 1000}, {60_000, 60_000}} {
 		b.Run(fmt.Sprintf("inflight=%d/reach=%d", c.inFlight, c.reach), func(b *testing.B) {
-			l := newLoad(b, c.inFlight, c.reach)
+			l := newLoad(b, false, c.inFlight, c.reach)
 			b.ReportAllocs()
 			for b.Loop() {
 				l.step()
@@ -91,11 +95,16 @@ func BenchmarkEcho(b *testing.B) {
 
 // Once the table is warm, an echo allocates nothing.
 func TestNoAllocations(t *testing.T) {
-	l := newLoad(t, 1000, 100)
-	for range 100_000 {
-		l.step()
-	}
-	if n := testing.AllocsPerRun(10_000, l.step); n != 0 {
-		t.Errorf("%v allocations an echo", n)
+	for _, reports := range []bool{false, true} {
+		l := newLoad(t, reports, 1000, 100)
+		for range 100_000 {
+			l.step()
+		}
+		if n := testing.AllocsPerRun(10_000, l.step); n != 0 {
+			t.Errorf("%v allocations an echo, reports of departures: %v", n, reports)
+		}
+		if c := l.table.Counts(); c.Received != c.Sent-1000 {
+			t.Errorf("counts %+v", c)
+		}
 	}
 }

@@ -11,18 +11,18 @@ func (t *Table) NextDeadline() (at int64, ok bool) {
 // Expire gives up the probes whose deadline has passed at now, on the monotonic clock. One whose answer has come, and
 // waits for the report of its departure, need wait no longer.
 func (t *Table) Expire(now int64) {
-	t.settleUnstamped(func(a *arrival) bool {
-		return t.at(a.seq).state == waiting && t.deadlines.at(a.seq) <= now
+	t.settleUnstamped(func(seq uint16) bool {
+		return t.at(seq).state == waiting && t.deadlines.at(seq) <= now
 	})
 	for t.deadlines.len() > 0 && t.deadlines.first().at <= now {
 		s := t.at(t.deadlines.first().seq)
 		t.counts.Lost++
-		r := Result{Tag: s.tag, Kind: TimedOut, Sent: s.left().Wall}
+		r := t.conclude(s, expired).add()
+		r.Tag, r.Kind, r.Sent = s.tag, TimedOut, s.left().Wall
 		if t.uncharged > 0 && s.sent.Mono <= t.dropsAt {
 			t.uncharged--
 			r.Kind = Dropped
 		}
-		t.conclude(s, expired).put(r)
 	}
 }
 
@@ -31,7 +31,7 @@ func (t *Table) Drain(err error) {
 	for t.deadlines.len() > 0 {
 		s := t.at(t.deadlines.first().seq)
 		t.counts.Abandoned++
-		t.conclude(s, expired).put(Result{Tag: s.tag, Kind: Ended, Err: err})
+		*t.conclude(s, expired).add() = Result{Tag: s.tag, Kind: Ended, Err: err}
 	}
 }
 

@@ -106,3 +106,19 @@ func TestTurnAway(t *testing.T) {
 		t.Errorf("counts %+v", c)
 	}
 }
+
+// Drops narrow the window, and it opens again as far as it was.
+func TestDropsNarrowWindow(t *testing.T) {
+	const limit = 100_000
+	f := New(limit, false, rand.New(rand.NewPCG(1, 2)).Uint64)
+	f.NoteDrops(1, 100)
+	if f.window.limit != limit/2 {
+		t.Errorf("limit %d after a drop", f.window.limit)
+	}
+	for range 100 {
+		f.NoteDrops(1, 100)
+	}
+	if f.window.limit != limit {
+		t.Errorf("limit %d in the end", f.window.limit)
+	}
+}

@@ -239,11 +239,14 @@ func TestAnswerToUnsent(t *testing.T) {
 
 // In a batch the time of departure is an estimate. Where the answer shows that it was wrong, the batch's start holds.
 func TestLag(t *testing.T) {
-	for _, c := range []struct{ arrived, rtt int64 }{{1100, 60}, {1041, 1}, {1039, 39}, {1005, 5}} {
+	for _, c := range []struct{ lag, arrived, rtt int64 }{
+		{40, 1100, 60}, {40, 1041, 1}, {40, 1039, 39}, {40, 1005, 5}, {-40, 1100, 100}, {1 << 32, 1<<32 + 1005, 6},
+	} {
 		f, in := newTableAndInbox(false)
 		p := take(f, in, testShape(t))
-		f.Sent(p, Stamp{1000, 1000}, 40)
-		f.Accept(replyTo(p, c.arrived), Stamp{1200, 1200})
+		f.Sent(p, Stamp{1000, 1000}, c.lag)
+		read := max(c.arrived, 1200)
+		f.Accept(replyTo(p, c.arrived), Stamp{read, read})
 		if r := in.results[0]; r.RTT != c.rtt || r.Clock != Kernel {
 			t.Errorf("arrived at %d: RTT %d by clock %d, want %d", c.arrived, r.RTT, r.Clock, c.rtt)
 		}
@@ -288,5 +291,66 @@ func TestRelease(t *testing.T) {
 	f.Release(two)
 	if n := f.Release(three); n != 0 || !f.Deserted() {
 		t.Errorf("%d in flight at last", n)
+	}
+}
+
+// The table has no room for more than it can number, and some of it is not for bulk.
+func TestFull(t *testing.T) {
+	f, in := newTableAndInbox(false)
+	shape := testShape(t)
+	for range maxUnsent {
+		if f.Full(true) {
+			t.Fatalf("full of bulk with %d being sent", f.InFlight())
+		}
+		take(f, in, shape)
+	}
+	if !f.Full(true) || f.Full(false) || f.Crowded() {
+		t.Errorf("%d being sent: full of bulk %v, full %v, crowded %v",
+			f.InFlight(), f.Full(true), f.Full(false), f.Crowded())
+	}
+	f.Release(in)
+	f, in = newTableAndInbox(false)
+	for !f.Full(true) {
+		launch(f, in, shape, 100)
+	}
+	if f.InFlight() != bulkInFlight || !f.Crowded() || f.Packed() || f.Full(false) {
+		t.Errorf("%d in flight: crowded %v, packed %v, full %v", f.InFlight(), f.Crowded(), f.Packed(), f.Full(false))
+	}
+	for !f.Full(false) {
+		launch(f, in, shape, 100)
+	}
+	if f.InFlight() != maxInFlight || !f.Packed() {
+		t.Errorf("%d in flight: packed %v", f.InFlight(), f.Packed())
+	}
+}
+
+// All probes of a flow have the same ICMP checksum, and so may take the same path.
+func TestFlow(t *testing.T) {
+	f, in := newTableAndInbox(false)
+	shape := testShape(t)
+	shape.Flow = 7
+	sums := map[uint16]bool{}
+	for range 100 {
+		p := take(f, in, shape)
+		data := wire.AppendEcho(nil, shape.Template, p.Seq, p.Cookie)
+		data[2], data[3] = 0, 0
+		sums[wire.Checksum(data)] = true
+		f.Sent(p, Stamp{100, 100}, 0)
+		f.Accept(replyTo(p, 150), Stamp{200, 200})
+	}
+	if len(sums) != 1 || f.counts.Received != 100 {
+		t.Errorf("%d checksums, counts %+v", len(sums), f.counts)
+	}
+}
+
+// A reply whose IPv4 address is told as an IPv4-mapped IPv6 one is the same reply.
+func TestMappedAddress(t *testing.T) {
+	f, in := newTableAndInbox(false)
+	p := launch(f, in, testShape(t), 100)
+	m := replyTo(p, 150)
+	m.Addr = netip.AddrFrom16(m.Addr.As16())
+	f.Accept(m, Stamp{200, 200})
+	if f.counts.Received != 1 {
+		t.Errorf("counts %+v", f.counts)
 	}
 }

@@ -14,8 +14,8 @@ func (t *Table) noteDeparture(key uint32, wall int64) {
 		return
 	}
 	t.departures[t.index(seq)] = wall
-	if s.state == waiting && s.held != vacant {
-		t.settleUnstamped(func(a *arrival) bool { return a.seq == seq })
+	if s.held != vacant {
+		t.settleUnstamped(func(other uint16) bool { return other == seq })
 	}
 }
 
@@ -23,15 +23,16 @@ func (t *Table) noteDeparture(key uint32, wall int64) {
 func (t *Table) Unstamped() bool { return len(t.unstamped) > 0 }
 
 // SettleUnstamped settles all answers that wait for the report of a departure: those reports will not come.
-func (t *Table) SettleUnstamped() { t.settleUnstamped(func(*arrival) bool { return true }) }
+func (t *Table) SettleUnstamped() { t.settleUnstamped(func(uint16) bool { return true }) }
 
-// settleUnstamped settles some of the answers that wait for the report of a departure.
-func (t *Table) settleUnstamped(which func(*arrival) bool) {
+// settleUnstamped settles the answers that wait for the report of a departure, of those probes that which picks by
+// their sequence numbers.
+func (t *Table) settleUnstamped(which func(seq uint16) bool) {
 	if len(t.unstamped) == 0 {
 		return
 	}
 	t.unstamped = slices.DeleteFunc(t.unstamped, func(a arrival) bool {
-		if !which(&a) {
+		if !which(a.seq) {
 			return false
 		}
 		s := t.at(a.seq)
@@ -71,7 +72,7 @@ func (t *Table) hold(list *[]arrival, s *slot, a *arrival) {
 // the departure next.
 func (t *Table) arriveEarly(s *slot) {
 	end := s.held // after all that has come, of which but one was held
-	a := t.takeEarly(s)
+	a := t.removeEarly(s)
 	t.arrive(s, &a)
 	if s.held != vacant {
 		s.held = end
@@ -80,8 +81,8 @@ func (t *Table) arriveEarly(s *slot) {
 	}
 }
 
-// takeEarly removes the answer that came before the send call returned.
-func (t *Table) takeEarly(s *slot) arrival {
+// removeEarly removes the answer that came before the send call returned from those that are held, and returns it.
+func (t *Table) removeEarly(s *slot) arrival {
 	i := slices.IndexFunc(t.early, func(a arrival) bool { return a.seq == s.seq })
 	a := t.early[i]
 	t.early = slices.Delete(t.early, i, i+1)

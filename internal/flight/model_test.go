@@ -37,7 +37,8 @@ type model struct {
 type modelInbox struct {
 	*Inbox
 	settling  []Result // that are to have come since they were last collected
-	anomalies []Result // likewise; of more than maxAnomalies some
+	anomalies []Result // likewise, until the inbox is full
+	full      bool     // of anomalies
 	met       Oddities
 }
 
@@ -292,7 +293,7 @@ func (m *model) anomaly(p *modelProbe, kind Kind, a modelArrival) {
 	*map[Kind]*int{
 		Late: &in.met.Late, Duplicate: &in.met.Duplicates, Corrupted: &in.met.Corrupted, Stray: &in.met.Stray,
 	}[kind]++
-	if !in.Anomalies {
+	if !in.Anomalies || in.full {
 		return
 	}
 	r := m.measure(p, a)

@@ -97,6 +97,10 @@ func (m *model) checkInbox(in *modelInbox) {
 	if n := min(len(in.anomalies), maxAnomalies); len(anomalies) != n || in.Inbox.anomalies != n {
 		m.Errorf("%d anomalies delivered, %d counted, want %d", len(anomalies), in.Inbox.anomalies, n)
 	}
+	if len(anomalies) == maxAnomalies {
+		in.full = true
+		in.anomalies = append(in.anomalies[:0], anomalies...)
+	}
 	if in.Oddities() != in.met {
 		m.Errorf("oddities %+v, want %+v", in.Oddities(), in.met)
 	}
@@ -151,6 +155,6 @@ func (m *model) collect() {
 		if got := in.Swap(in.results); len(got) != len(in.settling)+min(len(in.anomalies), maxAnomalies) {
 			m.Errorf("%d results collected", len(got))
 		}
-		in.settling, in.anomalies = in.settling[:0], in.anomalies[:0]
+		in.settling, in.anomalies, in.full = in.settling[:0], in.anomalies[:0], false
 	}
 }

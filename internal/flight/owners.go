@@ -31,7 +31,6 @@ func (o *owners) register(in *Inbox) {
 		o.seats = append(o.seats, seat{generation: 1}) // that of no zero claim
 	}
 	o.seats[in.seat].inbox = in
-	in.pending = 0
 }
 
 func (o *owners) release(in *Inbox) {

@@ -34,13 +34,13 @@ func (k Kind) Settles() bool { return k < Late }
 type Result struct {
 	Tag      int64
 	Kind     Kind
-	Clock    Clock      // what measured RTT
-	TTL      int        // TTL or hop limit that the message arrived with; 0: unknown
-	Size     int        // bytes of the ICMP message, except for an ICMP error
-	RTT      int64      // ns, of Answered, Refused, Late and Duplicate; of the last 0 where Sent is not known
-	Sent     int64      // on the wall clock; 0: not known
-	Received int64      // on the wall clock; 0: nothing was
-	From     netip.Addr // who sent the ICMP error or the anomaly; else invalid: the target, or nobody
-	ICMP     *wire.Error
-	Err      error
+	Clock    Clock       // what measured RTT
+	TTL      int         // TTL or hop limit that the message arrived with; 0: unknown
+	Size     int         // bytes of the ICMP message, except for an ICMP error
+	RTT      int64       // ns, of Answered, Refused, Late and Duplicate; of the last 0 where Sent is not known
+	Sent     int64       // on the wall clock; 0: not known
+	Received int64       // on the wall clock; 0: nothing was
+	From     netip.Addr  // who sent the ICMP error or the anomaly; else invalid: the target, or nobody
+	ICMP     *wire.Error // of Refused; else nil
+	Err      error       // of Unsent and Ended, why; else nil
 }

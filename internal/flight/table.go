@@ -159,7 +159,7 @@ func (t *Table) Failed(p *Probe, err error) {
 	t.vacate(p.Seq)
 	if in := t.owners.of(p.Seq); in != nil {
 		t.owners.unlink(in, p.Seq)
-		in.put(Result{Tag: p.Tag, Kind: Unsent, Err: err})
+		*in.add() = Result{Tag: p.Tag, Kind: Unsent, Err: err}
 	}
 }
 
@@ -180,7 +180,7 @@ func (t *Table) Wanted(probes []Probe) (n int) {
 // TurnAway tells in of a probe that could not be taken for so long that it is given up.
 func (t *Table) TurnAway(in *Inbox, tag int64) {
 	t.counts.SendErrors++
-	in.put(Result{Tag: tag, Kind: Unsent, Err: wire.ErrNoRoom})
+	*in.add() = Result{Tag: tag, Kind: Unsent, Err: wire.ErrNoRoom}
 }
 
 // vacate frees the slot of a probe that has not been sent. It may have an answer all the same: a firewall's ICMP
@@ -189,7 +189,7 @@ func (t *Table) vacate(seq uint16) {
 	s := t.at(seq)
 	t.window.remove(s.slice, t.cost(int(s.size)))
 	if s.held != vacant {
-		t.takeEarly(s)
+		t.removeEarly(s)
 	}
 	s.state = vacant
 	t.inFlight--
