@@ -6,14 +6,14 @@ import (
 	"github.com/icmpsock/ping/internal/wire"
 )
 
-// An arrival is an answer that passed every check.
+// An arrival is what is kept of a message that has the sequence number of a probe.
 type arrival struct {
 	seq  uint16
 	wall int64 // the kernel's stamp, 0 for none
 	read Stamp
 	ttl  int
 	size int
-	from netip.Addr // of the answer; of an ICMP error, the destination of what it quotes
+	from netip.Addr // as wire.Packet.Addr
 	icmp *wire.Error
 }
 
