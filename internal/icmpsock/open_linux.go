@@ -1,0 +1,157 @@
+package icmpsock
+
+import (
+	"errors"
+	"io/fs"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"syscall"
+
+	"golang.org/x/net/bpf"
+	"golang.org/x/net/icmp"
+	"golang.org/x/sys/unix"
+)
+
+// A Config is what a socket is opened with.
+type Config struct {
+	V6           bool
+	Raw          bool       // a raw socket, which needs CAP_NET_RAW; false: a datagram socket (icmp(7), ping_group_range)
+	Source       netip.Addr // an address of this host, of the IP version of V6; invalid: any
+	Device       string     // the network interface that all goes through; "": any
+	Mark         int        // what packets are marked with (SO_MARK), -1<<31 to 1<<32-1, with HasMark
+	HasMark      bool
+	DontFragment bool // packets are not fragmented, whatever is known of the path; false: they may be
+	Departures   bool // the departures of messages with a Key are reported, where the kernel can (Linux 6.13)
+}
+
+// A RefusedError says that the kernel does not permit this process a socket of this kind, as opposed to an option of
+// it. It wraps the kernel's error, and has its text.
+type RefusedError struct{ Err error }
+
+// Error is the kernel's error.
+func (e *RefusedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the kernel's error.
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+// A ConfigError says what of a [Config] the kernel refused.
+type ConfigError struct {
+	Field string // the name of the field: Source, Device, Mark or Departures
+	Err   error  // of the system call
+}
+
+// Error names the field, and the system call's error.
+func (e *ConfigError) Error() string { return e.Field + ": " + e.Err.Error() }
+
+// Unwrap returns the system call's error.
+func (e *ConfigError) Unwrap() error { return e.Err }
+
+// Open opens a socket. The error is a [RefusedError] where the kernel does not permit it, and a [ConfigError] where
+// that is for what the config asks.
+func Open(c Config) (*Socket, error) {
+	if c.Source.IsValid() {
+		// icmp.ListenPacket leaves the descriptor open where bind fails.
+		trial, err := net.ListenPacket("udp", net.JoinHostPort(c.Source.String(), "0"))
+		if err != nil {
+			return nil, &ConfigError{"Source", err}
+		}
+		trial.Close()
+	}
+	conn, err := listen(c)
+	if err != nil {
+		if errors.Is(err, fs.ErrPermission) {
+			err = &RefusedError{err}
+		}
+		return nil, err
+	}
+	defer conn.Close()
+	s := &Socket{v6: c.V6, fixed: c.DontFragment}
+	var inner net.PacketConn
+	var filter func([]bpf.RawInstruction) error
+	if c.V6 {
+		inner, filter = conn.IPv6PacketConn().PacketConn, conn.IPv6PacketConn().SetBPF
+	} else {
+		inner, filter = conn.IPv4PacketConn().PacketConn, conn.IPv4PacketConn().SetBPF
+	}
+	if c.Raw {
+		s.id = uint16(1 + rand.IntN(1<<16-1))
+		if err := filterReplies(filter, c.V6, s.id); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.takeOver(inner.(syscall.Conn)); err != nil {
+		return nil, err
+	}
+	if err := s.setUp(c); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// listen is icmp.ListenPacket, whose datagram sockets are for a moment without close-on-exec: a program that is
+// started then would inherit one. The lock is that of which package syscall says to hold it where that is so.
+func listen(c Config) (*icmp.PacketConn, error) {
+	network, address := "udp4", "0.0.0.0"
+	switch {
+	case c.V6 && c.Raw:
+		network, address = "ip6:ipv6-icmp", "::"
+	case c.V6:
+		network, address = "udp6", "::"
+	case c.Raw:
+		network = "ip4:icmp"
+	}
+	if c.Source.IsValid() {
+		address = c.Source.String()
+	}
+	if strings.HasPrefix(network, "udp") {
+		syscall.ForkLock.RLock()
+		defer syscall.ForkLock.RUnlock()
+	}
+	return icmp.ListenPacket(network, address)
+}
+
+// takeOver gives the socket a descriptor of its own for conn's socket, which is not in the runtime's poller.
+func (s *Socket) takeOver(conn syscall.Conn) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var fd int
+	cerr := raw.Control(func(theirs uintptr) {
+		fd, err = unix.FcntlInt(theirs, unix.F_DUPFD_CLOEXEC, 0)
+	})
+	if err = errors.Join(cerr, os.NewSyscallError("fcntl", err)); err != nil {
+		return err
+	}
+	// Package os has the poller wait for a descriptor that does not block. Nor do our calls: MSG_DONTWAIT.
+	if err := unix.SetNonblock(fd, false); err != nil {
+		unix.Close(fd)
+		return os.NewSyscallError("fcntl", err)
+	}
+	s.file, s.fd = os.NewFile(uintptr(fd), "icmp"), uintptr(fd)
+	if s.waiter, err = newWaiter(fd); err != nil {
+		s.file.Close()
+	}
+	return err
+}
+
+// setUp sets the socket's options, and makes room for its batches.
+func (s *Socket) setUp(c Config) (err error) {
+	if err := setOptions(int(s.fd), c); err != nil {
+		return err
+	}
+	s.departures = c.Departures && canKeyDepartures()
+	if s.buffer, err = unix.GetsockoptInt(int(s.fd), unix.SOL_SOCKET, unix.SO_RCVBUF); err != nil {
+		return os.NewSyscallError("getsockopt", err)
+	}
+	s.sending.init(batchSize)
+	s.receive.init(batchSize)
+	if s.dropped.memory.read(s.fd) { // a raw socket drops other programs' messages until its filter is set
+		s.dropped.last = s.dropped.memory[unix.SK_MEMINFO_DROPS]
+	}
+	return nil
+}

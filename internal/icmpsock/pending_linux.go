@@ -1,0 +1,115 @@
+package icmpsock
+
+import (
+	"slices"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/icmpsock/ping/internal/wire"
+)
+
+// pending4 and pending6 are what the kernel makes of ICMP errors (net/ipv4/icmp.c, icmp_err_convert, and
+// ping_err; net/ipv6/icmp.c, tab_unreach and icmpv6_err_convert). No other error of a send can be a pending one.
+var (
+	pending4 = []syscall.Errno{
+		unix.ENETUNREACH, unix.EHOSTUNREACH, unix.ENOPROTOOPT, unix.ECONNREFUSED, unix.EMSGSIZE, unix.EOPNOTSUPP,
+		unix.EHOSTDOWN, unix.ENONET, unix.EPROTO, unix.EREMOTEIO,
+	}
+	pending6 = []syscall.Errno{
+		unix.ENETUNREACH, unix.EHOSTUNREACH, unix.EACCES, unix.ECONNREFUSED, unix.EMSGSIZE, unix.EPROTO,
+	}
+)
+
+const (
+	// longestError is what an ICMP error takes of the receive buffer at most: 1,280 bytes (RFC 4443 section 2.4), and
+	// the kernel's own.
+	longestError = 4096
+	// shortestError is less than one takes: the kernel accounts for 832 bytes where a message has 64 of payload.
+	shortestError = 768
+
+	msgProbe = 0x10 // MSG_PROBE, include/linux/socket.h
+)
+
+// aloneTries is up to which try a message is tried alone, to see whether its error is its own.
+const aloneTries = 3
+
+// isOwn reports whether an error that has met the first message of the batch is that message's own. tries is how often
+// it has been tried before this. It may find out by sending it: then the batch has the result.
+func (s *Socket) isOwn(errno syscall.Errno, tries int) bool {
+	pending := pending4
+	if s.v6 {
+		pending = pending6
+	}
+	switch {
+	case s.id != 0, !slices.Contains(pending, errno): // raw sockets' sends meet none (net/core/sock.c, sock_wmalloc)
+		return true
+	case errno == unix.EMSGSIZE:
+		return s.fixed && s.wasTooBig()
+	case tries == 0 && !s.v6:
+		return s.hasNoRoute()
+	}
+	return tries < aloneTries && s.failsAlone()
+}
+
+// hasNoRoute reports whether the first message of the batch finds no way out. With MSG_PROBE, the kernel looks up its
+// route as if to send it, and ends before it would meet a pending error (net/ipv4/ip_output.c, ip_append_data), or a
+// packet filter, which may have errors of its own. IPv6's sockets would send it (net/ipv6/ping.c, ping_v6_sendmsg).
+func (s *Socket) hasNoRoute() bool {
+	b := &s.sending.batch
+	_, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, s.fd, b.header(b.first), msgProbe|unix.MSG_DONTWAIT)
+	return errno != 0
+}
+
+// failsAlone tries the first message of the batch twice more, and reports whether it failed though no error can have
+// been pending: nothing has come, and there was room for it to be seen. Once would not do: an ICMP error is queued a
+// moment before it becomes pending (net/ipv4/ping.c, ping_err).
+func (s *Socket) failsAlone() bool {
+	b := &s.sending.batch
+	s.receive.Lock() // who reads the error queue makes the next error in it the pending one
+	defer s.receive.Unlock()
+	var before, after memory
+	before.read(s.fd)
+	for range 2 {
+		if b.send(s.fd); b.n > 0 {
+			return false
+		}
+	}
+	if !after.read(s.fd) { // some emulator of Linux, which has no ICMP errors to speak of
+		return true
+	}
+	held, most := after[unix.SK_MEMINFO_RMEM_ALLOC], after[unix.SK_MEMINFO_RCVBUF]
+	return held == before[unix.SK_MEMINFO_RMEM_ALLOC] && held+min(longestError, most/2) < most
+}
+
+// wasTooBig reports whether the error queue has, or had, the item that the kernel puts there for a message that is too
+// big for the device (net/ipv4/ip_sockglue.c, ip_local_error). What else it finds there is kept for TryReceive.
+func (s *Socket) wasTooBig() bool {
+	r := &s.receive
+	r.Lock()
+	defer r.Unlock()
+	// All of it, for an item that stays would speak against another message; but no more than the queue can hold, if
+	// they keep coming.
+	for more, left := true, s.buffer/shortestError; more && left >= 0; left -= batchSize {
+		if r.room == nil {
+			r.room = make([]byte, batchSize*usualMessage)
+		}
+		var packets [batchSize]wire.Packet
+		for i := range packets {
+			packets[i].Data = r.room[i*usualMessage : (i+1)*usualMessage]
+		}
+		var n int
+		n, more, _ = s.read(packets[:], unix.MSG_ERRQUEUE)
+		for _, p := range packets[:n] {
+			p.Data = slices.Clone(p.Data)
+			r.found = append(r.found, p)
+		}
+	}
+	if len(r.found) > 0 {
+		s.errors.Store(true)
+		s.waiter.interrupt()
+	}
+	own := r.tooBig > 0
+	r.tooBig = 0
+	return own
+}

@@ -1,0 +1,104 @@
+package icmpsock
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/icmpsock/ping/internal/wire"
+)
+
+const (
+	// longestSend is how long a message of a batch takes at most to send. More means that the thread was stopped, at a
+	// moment that nobody knows: then all are said to have left at the start, which makes no RTT too short.
+	longestSend = 100 * time.Microsecond
+	// pendingTries is how often other messages' errors may keep one from being sent, before it is tried again later.
+	pendingTries = 16
+)
+
+// Send sends the packets in order, each a whole echo request, sets the Time of each that leaves to when it did, and
+// returns how many left. Fewer than all: the error is why the next one did not leave, and the ones after that were not
+// tried. It wraps [wire.ErrNoRoom] where that one may leave in a moment, [wire.ErrEnded] where the socket is none any
+// more, and EMSGSIZE where it is too large to leave in one piece.
+//
+// Send writes identifiers and checksums into the packets' Data where the kernel does not. It does not block.
+func (s *Socket) Send(packets []wire.Packet) (sent int, err error) {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	if s.closed {
+		return 0, net.ErrClosed
+	}
+	for sent < len(packets) && err == nil {
+		var n int
+		n, err = s.sendBatch(packets[sent:min(sent+batchSize, len(packets))])
+		sent += n
+	}
+	return sent, err
+}
+
+// sendBatch is Send for at most batchSize packets. The caller holds sending's lock.
+//
+// An error may be the message's own, or one that was pending because of another message: an ICMP error fails the next
+// call on the socket, whichever that is, and the message is not sent. The error queue holds it too, so nothing is lost
+// by trying again.
+func (s *Socket) sendBatch(packets []wire.Packet) (int, error) {
+	var bad error // why one cannot be sent
+	for i := range packets {
+		if bad = s.prepare(i, &packets[i]); bad != nil {
+			packets = packets[:i]
+			break
+		}
+	}
+	b := &s.sending.batch
+	for sent, tries := 0, 0; sent < len(packets); {
+		b.first, b.last = sent, len(packets)
+		b.send(s.fd)
+		own := false
+		if b.n == 0 && b.errno != unix.EINTR {
+			own = s.isOwn(b.errno, tries)
+		}
+		if b.n > 0 { // isOwn may have sent it
+			b.stamp(packets[sent:])
+			sent += b.n
+			tries = 0
+			continue
+		}
+		err := os.NewSyscallError("sendmmsg", b.errno)
+		switch tries++; {
+		case b.errno == unix.EBADF, b.errno == unix.ENOTSOCK:
+			return sent, fmt.Errorf("%w: %w", wire.ErrEnded, err)
+		case b.errno == unix.EAGAIN, b.errno == unix.ENOBUFS, !own && tries > pendingTries:
+			return sent, fmt.Errorf("%w: %w", wire.ErrNoRoom, err)
+		case own:
+			return sent, err
+		}
+	}
+	return len(packets), bad
+}
+
+// prepare lays out packet i for sendmmsg.
+func (s *Socket) prepare(i int, p *wire.Packet) error {
+	if s.id != 0 {
+		binary.BigEndian.PutUint16(p.Data[4:], s.id)
+		if !s.v6 { // the kernel does ICMPv6 checksums
+			p.Data[2], p.Data[3] = 0, 0
+			binary.BigEndian.PutUint16(p.Data[2:], wire.Checksum(p.Data))
+		}
+	}
+	return s.sending.set(i, p, s.v6)
+}
+
+// stamp says when the packets left that the last call has sent.
+func (b *batch) stamp(packets []wire.Packet) {
+	took := b.after.Sub(b.before) / time.Duration(b.n)
+	if took > longestSend {
+		took = 0
+	}
+	for i := range b.n {
+		packets[i].Time = b.before.Add(time.Duration(i) * took)
+	}
+}

@@ -1,0 +1,110 @@
+package icmpsock
+
+import (
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/icmpsock/ping/internal/wire"
+)
+
+const (
+	batchSize = 8 // messages a system call: more win next to nothing
+	// usualMessage is room for every reply to a payload of the usual sizes, and for the quotation in an ICMP error (RFC
+	// 1812 section 4.3.2.3, RFC 4443 section 2.4: at most 1,280 bytes).
+	usualMessage = 2048
+)
+
+// A Socket is one ICMP socket of one IP version.
+//
+// Sends and receives go straight to sendmmsg(2) and recvmmsg(2): the batch calls of x/net allocate twice for each
+// message received, and hold a lock of the descriptor while the caller waits for a processor, which would lie
+// between the reading of the clock and the system call. None of these calls blocks; the waiter waits.
+//
+// One goroutine at a time calls Wait; any may call the other methods. Locks are taken in the order sending, receive,
+// dropped. Whoever holds one of them may use the descriptor, unless it is closed; the waiter uses it only within its
+// own epoll instance.
+type Socket struct {
+	file   *os.File // not in the runtime's poller
+	fd     uintptr  // of file
+	closed bool     // written with all locks held
+	waiter *waiter
+
+	// Not written to once the socket is open.
+	v6         bool
+	fixed      bool   // packets must not be fragmented
+	id         uint16 // of a raw socket; 0: the kernel's own
+	buffer     int    // what the kernel's receive buffer holds, in bytes of its own accounting
+	departures bool   // the error queue holds reports of departures too
+
+	sending struct {
+		sync.Mutex
+		batch
+	}
+	receive struct {
+		sync.Mutex // reading the error queue sets the socket's pending error, which meets a send
+		batch
+		found  []wire.Packet // what a send has read of the error queue
+		room   []byte        // to read it into
+		tooBig int           // messages of ours that were too big for the device
+	}
+	dropped struct {
+		sync.Mutex
+		last   uint32
+		total  uint64
+		memory memory
+	}
+	errors atomic.Bool // the error queue may hold something
+}
+
+// Raw reports whether it is a raw socket, and not a datagram socket.
+func (s *Socket) Raw() bool { return s.id != 0 }
+
+// Departures reports whether the kernel tells when messages leave.
+func (s *Socket) Departures() bool { return s.departures }
+
+// Capacity is how many bytes the receive buffer holds, by the kernel's accounting, which counts more for a message
+// than its length. Messages and ICMP errors share it.
+func (s *Socket) Capacity() int { return s.buffer }
+
+// Drops is how many messages and ICMP errors there was no room for, since the socket was opened. On a raw socket the
+// kernel counts others' messages too while there is no room, and over IPv6 those with a wrong checksum.
+func (s *Socket) Drops() uint64 {
+	d := &s.dropped
+	d.Lock()
+	defer d.Unlock()
+	if !s.closed && d.memory.read(s.fd) {
+		now := d.memory[unix.SK_MEMINFO_DROPS]
+		d.total += uint64(now - d.last) // the kernel's count wraps
+		d.last = now
+	}
+	return d.total
+}
+
+// Wait returns when something has come, which may have been read by then; after Close, it returns net.ErrClosed.
+func (s *Socket) Wait() error {
+	reports, err := s.waiter.wait()
+	if reports {
+		s.errors.Store(true)
+	}
+	return err
+}
+
+// Close ends a Wait, and has all other methods do nothing from then on: those that send and receive return
+// net.ErrClosed. Closing again does nothing, and returns nil.
+func (s *Socket) Close() error {
+	s.waiter.Close()
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	s.receive.Lock()
+	defer s.receive.Unlock()
+	s.dropped.Lock()
+	defer s.dropped.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	return s.file.Close()
+}
