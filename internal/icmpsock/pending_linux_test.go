@@ -209,7 +209,7 @@ func TestFoundBySend(t *testing.T) {
 	}
 }
 
-// A message that finds no way out fails alone, though other messages' errors are pending.
+// A message that finds no way out fails alone: those before it leave, and the one after it can.
 func TestNoRoute(t *testing.T) {
 	eachSocket(t, func(t *testing.T, c Config) {
 		s := open(t, c)
