@@ -59,7 +59,7 @@ func TestLongestTimeout(t *testing.T) {
 
 // A probe that is given up, or whose inbox is released, leaves its room to its answer, which may come all the same.
 func TestGivenUpKeepsRoom(t *testing.T) {
-	f := New(10*messageCost(56), false, rand.New(rand.NewPCG(1, 2)).Uint64)
+	f := New(10*MessageCost(56), false, rand.New(rand.NewPCG(1, 2)).Uint64)
 	in, other := newInbox(), newInbox()
 	f.Register(in)
 	f.Register(other)

@@ -71,7 +71,7 @@ func runModel(t *testing.T, b []byte) {
 	config := s.next()
 	limit := 0
 	if config&2 != 0 {
-		limit = 12 * messageCost(56)
+		limit = 12 * MessageCost(56)
 	}
 	table := New(limit, config&1 != 0, rand.New(rand.NewPCG(1, 2)).Uint64)
 	m := &model{T: t, table: table, now: Stamp{Wall: 1e18, Mono: 1}, holders: map[uint16]*modelProbe{}}

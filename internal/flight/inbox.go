@@ -22,6 +22,11 @@ type Inbox struct {
 // Oddities counts the messages that settled none of an inbox's probes.
 type Oddities struct{ Duplicates, Late, Corrupted, Stray int }
 
+// Plus is the sum of both.
+func (o Oddities) Plus(p Oddities) Oddities {
+	return Oddities{o.Duplicates + p.Duplicates, o.Late + p.Late, o.Corrupted + p.Corrupted, o.Stray + p.Stray}
+}
+
 // NewInbox returns an inbox that wakes its caller through wake, a channel of capacity 1.
 func NewInbox(wake chan struct{}) *Inbox { return &Inbox{Wake: wake} }
 
@@ -40,6 +45,19 @@ func (in *Inbox) Reset() {
 	case <-in.Wake:
 	default:
 	}
+}
+
+// InFlight is how many of its probes are in flight.
+func (in *Inbox) InFlight() int { return in.pending }
+
+// Settled is how many of its probes are settled in the results that wait.
+func (in *Inbox) Settled() (n int) {
+	for i := range in.results {
+		if in.results[i].Kind.Settles() {
+			n++
+		}
+	}
+	return n
 }
 
 // Oddities returns how many messages settled nothing since the inbox was new.

@@ -17,9 +17,9 @@ func (m *model) check() {
 			unstamped += len(p.held)
 		}
 		if !p.vacated && m.slice-p.slice < windowSlices {
-			cost := messageCost(p.Shape.Size())
+			cost := MessageCost(p.Shape.Size())
 			if f.reports {
-				cost += messageCost(0)
+				cost += MessageCost(0)
 			}
 			total += cost
 			slices[p.slice%windowSlices] += cost

@@ -216,7 +216,7 @@ func (t *Table) conclude(s *slot, end state) *Inbox {
 // cost is what the receive buffer must have room for while a probe with so many bytes of payload is in flight.
 func (t *Table) cost(size int) int {
 	if t.reports {
-		return messageCost(size) + messageCost(0) // and the report of its departure
+		return MessageCost(size) + MessageCost(0) // and the report of its departure
 	}
-	return messageCost(size)
+	return MessageCost(size)
 }

@@ -26,9 +26,9 @@ type window struct {
 	since  int64             // when the present slice began, on the monotonic clock
 }
 
-// messageCost is what a message with so many bytes of payload takes of the receive buffer, at most: the kernel
+// MessageCost is what a message with so many bytes of payload takes of the receive buffer, at most: the kernel
 // accounts for 832 bytes where it has 64, and rounds long ones up.
-func messageCost(size int) int { return 768 + 2*(size+wire.HeaderLen) }
+func MessageCost(size int) int { return 768 + 2*(size+wire.HeaderLen) }
 
 // full reports whether there is no room for another probe; bulk leaves an eighth to the others.
 func (w *window) full(bulk bool) bool {
@@ -79,7 +79,7 @@ func (w *window) dropped(some bool) {
 	switch {
 	case w.limit == 0:
 	case some:
-		w.limit = max(w.limit/2, 4*messageCost(0))
+		w.limit = max(w.limit/2, 4*MessageCost(0))
 	default:
 		w.limit = min(w.limit+w.most/16, w.most)
 	}

@@ -58,13 +58,13 @@ func TestWindow(t *testing.T) {
 	for range 10 {
 		w.dropped(true)
 	}
-	if w.limit != 4*messageCost(0) {
+	if w.limit != 4*MessageCost(0) {
 		t.Errorf("limit %d after drops", w.limit)
 	}
 	for range 100 {
 		w.dropped(false)
 	}
-	if w.limit != w.most && w.limit != 4*messageCost(0) {
+	if w.limit != w.most && w.limit != 4*MessageCost(0) {
 		t.Errorf("limit %d at last", w.limit)
 	}
 }

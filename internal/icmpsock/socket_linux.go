@@ -62,6 +62,9 @@ type Socket struct {
 // Raw reports whether it is a raw socket, and not a datagram socket.
 func (s *Socket) Raw() bool { return s.id != 0 }
 
+// Polls reports that TryReceive finds all that has come.
+func (s *Socket) Polls() bool { return true }
+
 // Departures reports whether the kernel tells when messages leave.
 func (s *Socket) Departures() bool { return s.departures }
 

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// limiterSlack is by how much a caller may come late to its turn, because of its timer or for want of a processor,
+// Slack is by how much a caller may come late to its turn, because of its timer or for want of a processor,
 // without slowing those after it.
-const limiterSlack = int64(5 * time.Millisecond)
+const Slack = int64(5 * time.Millisecond)
 
 // A Limiter spaces the echo requests of all calls evenly: each takes a turn, in the order in which they ask. Turns
 // that nobody takes are not saved up.
@@ -38,7 +38,7 @@ func NewLimiter(rate int) *Limiter {
 func (l *Limiter) Reserve(now int64, n int) (turn int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.next < now-limiterSlack { // and all that was given back has passed
+	if l.next < now-Slack { // and all that was given back has passed
 		l.next = now
 		l.returned = l.returned[:0]
 		clear(l.free)
@@ -75,6 +75,9 @@ func (l *Limiter) GiveBack(turn int64, n int) {
 	}
 	l.returned = l.returned[:0]
 }
+
+// Interval is how far one turn is from the next, in nanoseconds.
+func (l *Limiter) Interval() int64 { return l.interval }
 
 // Burst is how many turns are worth a timer: those of a millisecond, but at least one.
 func (l *Limiter) Burst() int { return int(max(int64(time.Millisecond)/l.interval, 1)) }

@@ -1,0 +1,434 @@
+package engine
+
+import (
+	"cmp"
+	"container/list"
+	"context"
+	"math"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/icmpsock/ping/internal/flight"
+)
+
+// A Source says which probe of a call leaves next, and when. It does no I/O. Times are on the Conn's monotonic clock.
+//
+// Who sends for the call, its own goroutine or the timekeeper, calls the Source with the Conn's lock held, but never while
+// results are being delivered: then it is the receiver's of the results alone.
+type Source interface {
+	// Next fills in the probe that is to leave next (Dst, Tag and Shape), and says when: at once where that has passed. It
+	// reports false where none is to leave before results have been delivered, or Wake is called. Asked
+	// again before Sent, it may answer otherwise.
+	Next(now int64, p *flight.Probe) (at int64, ok bool)
+	// Sent says that the probe that Next filled in last leaves now, or has been given up.
+	Sent(now int64)
+	// Done reports whether the call has come to its end.
+	Done() bool
+}
+
+// A Call is one caller's probes over one Conn after another. Where a Conn has been retired, what is in flight settles
+// there, and what leaves next leaves by the new one. It belongs to one goroutine, which calls Start, Run and End in this order;
+// Wake may be called by any.
+type Call struct {
+	Options
+	source Source
+	home   func() (*Conn, error)
+
+	conn     *Conn // what leaves next leaves by it; nil: none yet
+	in       *flight.Inbox
+	old      []port         // where something is in flight, and nothing is sent any more
+	batch    []flight.Probe // to send
+	made     int            // of them, in the table
+	listens  bool           // something is in flight, or to be sent when there is room
+	results  []flight.Result
+	oddities flight.Oddities // of the ports that have been left
+	retryAt  int64           // when there may be a Conn again
+	timer    *time.Timer     // for that
+
+	// The Conn's lock guards what follows.
+	index  int           // in the agenda, -1 if it is not there
+	busy   bool          // results are being delivered: what falls due waits
+	queued *list.Element // in the Conn's queue for a place in the table
+	giveUp int64         // when it will have waited there for too long; 0: it does not wait
+	turns  int           // of the rate, which it has
+	turn   int64         // the first of them
+	leave  int64         // when that, or one taken together with it, may be used
+}
+
+// A port is a Conn that a call takes part in.
+type port struct {
+	conn *Conn
+	in   *flight.Inbox
+}
+
+// Options are how a Call goes about it.
+type Options struct {
+	// Epoch is that of the Conns' monotonic clock.
+	Epoch time.Time
+	// Batch is how many probes the call sends at a time at most, 1 to 8; 0 is 1.
+	Batch int
+	// Lasts says that the call goes on without a Conn: what cannot be sent for want of one is a result.
+	Lasts bool
+	// Anomalies says that those are delivered too.
+	Anomalies bool
+	// Crowded, if not nil, is told, by the call's goroutine, that the table has no room for more of its probes.
+	Crowded func()
+	// Wake, if not nil, is shared by several calls of one goroutine. It has room for one token.
+	Wake chan struct{}
+}
+
+// NewCall returns a Call, which may be used again after End.
+func NewCall(o Options) *Call {
+	if o.Wake == nil {
+		o.Wake = make(chan struct{}, 1)
+	}
+	return &Call{Options: o, batch: make([]flight.Probe, max(o.Batch, 1)), index: -1, in: newInbox(o)}
+}
+
+func newInbox(o Options) *flight.Inbox {
+	in := flight.NewInbox(o.Wake)
+	in.Anomalies = o.Anomalies
+	return in
+}
+
+// Start begins a call. home returns the Conn that it is to send over; one that has been retired no more.
+func (c *Call) Start(source Source, home func() (*Conn, error)) {
+	c.source, c.home, c.oddities = source, home, flight.Oddities{}
+}
+
+// Anomalies says whether those are delivered too, from Start to End.
+func (c *Call) Anomalies(on bool) { c.in.Anomalies = on }
+
+// Wake has the call look at its Source again. Any goroutine may call it.
+func (c *Call) Wake() { signal(c.Options.Wake) }
+
+// signal puts a token into a channel that has room for one.
+func signal(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// Run sends what the calls' Sources say and has deliver told what becomes of it, until all Sources are done, deliver returns
+// false, ctx ends, or a call that does not last loses its Conn. The latter two are errors, and come after all results there
+// were. The results are deliver's until it returns; before the calls wait it is called without any. The calls have one Wake
+// in common.
+func Run(ctx context.Context, deliver func(call int, results []flight.Result) bool, calls ...*Call) error {
+	for {
+		wait, done := true, true
+		for i, c := range calls {
+			next, err := c.step(ctx)
+			if err != nil {
+				return err
+			}
+			switch next {
+			case stepTell:
+				if !deliver(i, c.results) {
+					return nil
+				}
+			case stepSend:
+				c.conn.send(c.batch[:c.made])
+			}
+			wait = wait && (next == stepWait || next == stepDone)
+			done = done && next == stepDone
+		}
+		switch {
+		case done:
+			return nil
+		case wait:
+			if !deliver(0, nil) {
+				return nil
+			}
+			pause(ctx, calls)
+		}
+	}
+}
+
+// A step is what a call has come to.
+type step int
+
+const (
+	stepWait step = iota // for answers, the timekeeper, or Wake
+	stepTell             // of results
+	stepSend             // what is in batch, of which made are in the table
+	stepAgain
+	stepDone
+)
+
+// step collects results, or takes what is due into the table.
+func (c *Call) step(ctx context.Context) (step, error) {
+	if len(c.old) > 0 && c.collectOld() {
+		return stepTell, nil
+	}
+	if c.conn == nil {
+		if next, ok, err := c.join(ctx); !ok {
+			return next, err
+		}
+	}
+	conn, now := c.conn, int64(0)
+	if len(c.Options.Wake) == 0 { // else there are results, mostly
+		now = conn.now().Mono
+		conn.clearUp(now)
+	}
+	cancelled := ctx.Err()
+	conn.mu.Lock()
+	c.results = c.in.Swap(c.results[:0])
+	if c.busy = len(c.results) > 0; c.busy {
+		conn.mu.Unlock()
+		return stepTell, nil
+	}
+	c.listens = c.in.InFlight() > 0
+	switch {
+	case c.source.Done():
+		conn.mu.Unlock()
+		return stepDone, nil
+	case cancelled != nil:
+		conn.mu.Unlock()
+		return stepDone, cancelled
+	case conn.cause != nil && !c.Lasts && !conn.retired.Load():
+		defer conn.mu.Unlock()
+		return stepDone, conn.cause
+	case conn.cause != nil || conn.retired.Load():
+		err := cmp.Or(conn.cause, net.ErrClosed)
+		conn.mu.Unlock()
+		if other := c.move(); other != nil {
+			err = other
+		} else if c.conn != conn {
+			return stepAgain, nil
+		}
+		return c.refuse(ctx, err)
+	}
+	if now == 0 {
+		now = conn.now().Mono
+	}
+	n, blocked := conn.take(c, c.batch, now)
+	c.made = n
+	if n == 0 && blocked == noRoom {
+		c.listens = true
+		conn.await(c, now)
+	}
+	crowded := c.Crowded != nil && blocked == noRoom && conn.table.Crowded()
+	conn.mu.Unlock()
+	switch {
+	case crowded:
+		c.Crowded()
+	case n == 0 && blocked == noPlace:
+		return c.findPlace(now)
+	}
+	if n == 0 {
+		return stepWait, nil
+	}
+	return stepSend, nil
+}
+
+// findPlace looks for another Conn, for the table has no place. Failing that, the call waits for one in the queue.
+func (c *Call) findPlace(now int64) (step, error) {
+	was := c.conn
+	if err := c.move(); err == nil && c.conn != was {
+		return stepAgain, nil
+	}
+	c.conn.mu.Lock()
+	defer c.conn.mu.Unlock()
+	if !c.conn.table.Packed() || c.conn.cause != nil {
+		return stepAgain, nil
+	}
+	c.listens = true
+	if c.queued == nil {
+		c.queued = c.conn.queue.PushBack(c)
+	}
+	if c.giveUp == 0 {
+		timeout := int64(c.batch[0].Shape.Timeout)
+		c.giveUp = now + min(timeout, math.MaxInt64-now)
+	}
+	c.conn.schedule(c, c.giveUp)
+	return stepWait, nil
+}
+
+// move goes over to the Conn that the call is to send over now. What is in flight stays where it is.
+func (c *Call) move() error {
+	for {
+		conn, err := c.home()
+		if err != nil || conn == c.conn {
+			return err
+		}
+		in := c.in
+		if c.conn != nil {
+			in = newInbox(c.Options)
+		}
+		conn.mu.Lock()
+		if conn.retired.Load() { // a moment ago
+			conn.mu.Unlock()
+			continue
+		}
+		conn.table.Register(in)
+		conn.mu.Unlock()
+		if c.conn != nil {
+			c.withdraw()
+			c.old = append(c.old, port{c.conn, c.in})
+		}
+		c.conn, c.in = conn, in
+		return nil
+	}
+}
+
+// withdraw has the Conn send nothing for the call any more.
+func (c *Call) withdraw() {
+	c.conn.mu.Lock()
+	c.conn.unschedule(c)
+	c.conn.unqueue(c)
+	c.giveUp, c.busy = 0, false
+	c.conn.mu.Unlock()
+}
+
+// join finds the first Conn, once something is to leave. If ok is false, the call has come to next or err instead.
+func (c *Call) join(ctx context.Context) (next step, ok bool, err error) {
+	c.retryAt = math.MaxInt64
+	_, some := c.source.Next(int64(time.Since(c.Epoch)), &c.batch[0])
+	switch {
+	case c.source.Done() && len(c.old) == 0:
+		return stepDone, false, nil
+	case ctx.Err() != nil:
+		return stepDone, false, ctx.Err()
+	case !some:
+		return stepWait, false, nil
+	}
+	if err := c.move(); err != nil {
+		next, err = c.refuse(ctx, err)
+		return next, false, err
+	}
+	return stepAgain, true, nil
+}
+
+// refuse deals with the want of a Conn: in a call that lasts it ends the probes that are due, else the call.
+func (c *Call) refuse(ctx context.Context, err error) (step, error) {
+	if c.conn != nil {
+		c.withdraw()
+		c.old = append(c.old, port{c.conn, c.in})
+		c.conn, c.in = nil, newInbox(c.Options)
+	}
+	if !c.Lasts {
+		return stepDone, err
+	}
+	now := int64(time.Since(c.Epoch))
+	c.results = c.results[:0]
+	c.retryAt = now + int64(time.Second)
+	for len(c.results) < batchSize {
+		at, ok := c.source.Next(now, &c.batch[0])
+		if !ok || at > now {
+			if ok {
+				c.retryAt = min(at, c.retryAt)
+			}
+			break
+		}
+		c.source.Sent(now)
+		c.results = append(c.results, flight.Result{Tag: c.batch[0].Tag, Kind: flight.Unsent, Err: err})
+	}
+	if len(c.results) > 0 {
+		return stepTell, nil
+	}
+	return stepWait, nil
+}
+
+// collectOld takes results from the Conns that the call has left, and forgets those where nothing is in flight.
+func (c *Call) collectOld() bool {
+	for i := 0; i < len(c.old); i++ {
+		p := c.old[i]
+		p.conn.mu.Lock()
+		c.results = p.in.Swap(c.results[:0])
+		waiting := p.in.InFlight() > 0
+		p.conn.mu.Unlock()
+		if len(c.results) > 0 {
+			if c.conn != nil {
+				c.conn.mu.Lock()
+				c.busy = true
+				c.conn.mu.Unlock()
+			}
+			return true
+		}
+		if !waiting {
+			c.part(p)
+			c.old = slices.Delete(c.old, i, i+1)
+			i--
+		}
+	}
+	return false
+}
+
+// pause waits until there may be something to do for one of the calls.
+func pause(ctx context.Context, calls []*Call) {
+	var retry <-chan time.Time
+	for _, c := range calls {
+		if c.conn == nil {
+			if c.retryAt < math.MaxInt64 {
+				retry = c.retryTimer()
+			}
+		} else if c.listens {
+			c.conn.listen()
+		}
+		for _, p := range c.old {
+			p.conn.listen()
+		}
+	}
+	select {
+	case <-calls[0].Options.Wake:
+	case <-retry:
+	case <-ctx.Done():
+		for _, c := range calls { // answers may have come all the same
+			if c.conn != nil {
+				c.conn.glance(glanceBatches)
+			}
+			for _, p := range c.old {
+				p.conn.glance(glanceBatches)
+			}
+		}
+	}
+}
+
+// retryTimer fires when there may be a Conn.
+func (c *Call) retryTimer() <-chan time.Time {
+	wait := time.Duration(c.retryAt) - time.Since(c.Epoch)
+	if c.timer == nil {
+		c.timer = time.NewTimer(wait)
+	} else {
+		c.timer.Reset(wait)
+	}
+	return c.timer.C
+}
+
+// End drops what is still in flight. It returns how much that is, with what was settled and has not been delivered; and what
+// the call's probes met beside their results.
+func (c *Call) End() (pending int, o flight.Oddities) {
+	for _, p := range c.old {
+		pending += c.part(p)
+	}
+	c.old = c.old[:0]
+	if c.conn != nil {
+		c.withdraw()
+		if now := c.conn.now().Mono; c.turns > 0 && c.turn > now {
+			c.conn.limiter.GiveBack(c.turn, c.turns)
+		}
+		pending += c.part(port{c.conn, c.in})
+	}
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	c.in.Reset()
+	c.conn, c.source, c.home, c.turns = nil, nil, nil, 0
+	return pending, c.oddities
+}
+
+// part leaves a Conn.
+func (c *Call) part(p port) (pending int) {
+	p.conn.mu.Lock()
+	pending = p.in.Settled() + p.conn.table.Release(p.in)
+	c.oddities = c.oddities.Plus(p.in.Oddities())
+	p.conn.makeRoom()
+	last := p.conn.retired.Load() && p.conn.table.Deserted()
+	p.conn.mu.Unlock()
+	if last {
+		p.conn.end(net.ErrClosed)
+	}
+	return pending
+}

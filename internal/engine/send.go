@@ -1,0 +1,287 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/icmpsock/ping/internal/flight"
+	"github.com/icmpsock/ping/internal/plan"
+	"github.com/icmpsock/ping/internal/wire"
+)
+
+// A block is why no more probes could be taken into the table.
+type block int
+
+const (
+	nothing block = iota
+	noRoom        // in the receive buffer, for the moment; or, for bulk, in the table
+	noPlace       // in the table
+)
+
+// take puts those of the call's probes that are due at now into the table, and schedules the next. The caller holds mu, and
+// sends what is taken.
+func (c *Conn) take(call *Call, batch []flight.Probe, now int64) (n int, blocked block) {
+	for n < len(batch) {
+		p := &batch[n]
+		at, ok := call.source.Next(now, p)
+		if !ok {
+			c.unschedule(call)
+			return n, nothing
+		}
+		if at > now {
+			c.schedule(call, at)
+			return n, nothing
+		}
+		if c.table.Full(p.Shape.Bulk) {
+			if !p.Shape.Bulk && c.table.Packed() {
+				return n, noPlace
+			}
+			return n, noRoom
+		}
+		if c.limiter != nil && !c.mayLeave(call, p.Shape.Bulk, now) {
+			c.schedule(call, call.leave)
+			return n, nothing
+		}
+		call.giveUp = 0
+		c.table.Take(call.in, p)
+		call.source.Sent(now)
+		n++
+	}
+	return n, nothing
+}
+
+// mayLeave reports whether it is the call's turn. If not, call.leave is when it will be. The caller holds mu.
+func (c *Conn) mayLeave(call *Call, bulk bool, now int64) bool {
+	if now-call.leave > plan.Slack {
+		call.turns = 0 // lost: nobody was there to take them
+	}
+	if call.turns == 0 {
+		call.turns = 1
+		if bulk {
+			call.turns = min(c.limiter.Burst(), batchSize)
+		}
+		call.turn = c.limiter.Reserve(now, call.turns)
+		call.leave = call.turn
+	}
+	if call.leave > now {
+		return false
+	}
+	call.turns--
+	call.turn += c.limiter.Interval()
+	return true
+}
+
+// await sees to it that the call goes on when there is room. The caller holds mu.
+func (c *Conn) await(call *Call, now int64) {
+	if call.Batch > 1 {
+		c.lanes = append(c.lanes, call)
+	} else {
+		c.stalled = true
+		c.schedule(call, now)
+	}
+	c.armNext()
+}
+
+// send sends probes that the table has taken, and looks for their answers: a host on this machine has answered before the
+// system call that sends returns, and its answer need not go through another goroutine.
+func (c *Conn) send(probes []flight.Probe) {
+	c.dispatch(probes)
+	if len(probes) == 1 {
+		c.glanceForOne()
+	} else {
+		c.glance(glanceBatches)
+	}
+}
+
+// dispatch sends probes that the table has taken, or leaves that to another who is at it.
+func (c *Conn) dispatch(probes []flight.Probe) {
+	for i := range probes {
+		c.expect(int64(probes[i].Shape.Size() + spareRoom))
+	}
+	if c.out.sending.TryLock() {
+		if c.out.queue.some.Load() {
+			c.push(probes)
+		} else {
+			c.transmit(probes)
+		}
+		c.flush()
+		return
+	}
+	c.push(probes)
+	if c.out.sending.TryLock() { // who was at it may have seen nothing
+		c.flush()
+	}
+}
+
+// push queues probes to be sent.
+func (c *Conn) push(probes []flight.Probe) {
+	q := &c.out.queue
+	q.Lock()
+	q.fresh.push(probes...)
+	q.some.Store(true)
+	q.Unlock()
+}
+
+// pop takes a batch of what is queued. Once the link has ended, what was refused counts as queued: it is to fail. The caller
+// holds out.sending.
+func (c *Conn) pop() (n int) {
+	q := &c.out.queue
+	if q.some.Load() {
+		q.Lock()
+		n = q.fresh.pop(c.out.batch)
+		q.some.Store(q.fresh.len() > 0)
+		q.Unlock()
+	}
+	if n == 0 && c.ended.Load() {
+		n = c.out.refused.pop(c.out.batch)
+	}
+	return n
+}
+
+// flush sends what is queued, and what others queue meanwhile, and lets go of out.sending. After its turn, or where the
+// timekeeper has asked for it, out.sending is handed over to that.
+func (c *Conn) flush() {
+	for {
+		for batches := 0; batches < turnBatches || c.ended.Load(); batches++ {
+			n := c.pop()
+			if n == 0 {
+				break
+			}
+			c.transmit(c.out.batch[:n])
+		}
+		if (c.out.queue.some.Load() || c.out.wanted.Load()) && c.handOver() {
+			return
+		}
+		c.out.sending.Unlock()
+		if !c.out.queue.some.Load() || !c.out.sending.TryLock() {
+			return
+		}
+	}
+}
+
+// handOver gives out.sending to the timekeeper. It reports false, and does not, if that has ended.
+func (c *Conn) handOver() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cause != nil {
+		return false
+	}
+	c.handed = true
+	c.arm(0)
+	return true
+}
+
+// clearUp makes room in the receive buffer, where strays may have come while nobody was listening, and takes note of
+// what has been dropped before the next probe leaves, which has nothing to do with that. Whoever is about to send after
+// a pause calls it.
+func (c *Conn) clearUp(now int64) {
+	if !c.idle.Load() || now-c.noted.Load() < int64(restful) {
+		return
+	}
+	if !c.listening.Load() {
+		c.glance(readBatches)
+	}
+	c.noteDrops()
+}
+
+// restful is for how long what comes while nothing is in flight will not fill the receive buffer.
+const restful = time.Millisecond
+
+// together is how many of the first probes leave with one system call. There, one leaves after another, at instants that are
+// but estimated, and a thread that loses its processor spoils the RTTs of all of them. So only bulk shares one.
+func together(batch []flight.Probe) int {
+	n := 0
+	for n < len(batch) && batch[n].Shape.Bulk {
+		n++
+	}
+	return max(n, 1)
+}
+
+// transmit sends a batch. What the link has no room for it adds to out.refused. Should the link panic, what it was to send has
+// failed, and others go on sending. The caller holds out.sending.
+func (c *Conn) transmit(batch []flight.Probe) {
+	sending := 0
+	defer func() {
+		if sending > 0 {
+			c.abort(batch[:sending], batch[sending:])
+		}
+	}()
+	for len(batch) > 0 {
+		if c.ended.Load() {
+			c.fail(batch)
+			return
+		}
+		group := batch[:together(batch)]
+		packets := c.out.packets[:len(group)]
+		for i := range group {
+			c.pack(&packets[i], &group[i])
+		}
+		sending = len(group)
+		n, err := c.link.Send(packets)
+		sending = 0
+		if errors.Is(err, wire.ErrEnded) {
+			c.end(fmt.Errorf("%w: %w", net.ErrClosed, err))
+		}
+		c.mu.Lock()
+		if n > 0 {
+			c.depart(group[:n], packets)
+		}
+		batch = batch[n:]
+		if n < len(group) && c.cause == nil {
+			if errors.Is(err, wire.ErrNoRoom) {
+				c.refuse(batch[0], err)
+			} else {
+				c.table.Failed(&batch[0], err)
+			}
+			batch = batch[1:]
+		}
+		c.makeRoom()
+		c.mu.Unlock()
+	}
+}
+
+// fail ends probes that cannot be sent, because the link has ended, and what has been sent meanwhile.
+func (c *Conn) fail(batch []flight.Probe) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range batch {
+		c.table.Failed(&batch[i], c.cause)
+	}
+	c.table.Drain(c.cause)
+	c.makeRoom()
+}
+
+// pack makes a packet of a probe.
+func (c *Conn) pack(packet *wire.Packet, p *flight.Probe) {
+	s := p.Shape
+	*packet = wire.Packet{
+		Addr:         p.Dst,
+		Data:         wire.AppendEcho(packet.Data[:0], s.Template, p.Seq, p.Cookie),
+		TTL:          s.TTL,
+		TrafficClass: s.TrafficClass,
+		DontFragment: s.DontFragment,
+		FlowLabel:    s.FlowLabel,
+	}
+	if c.link.Departures() {
+		packet.Key = p.Key()
+	}
+}
+
+// depart tells the table when packets left. The caller holds mu.
+func (c *Conn) depart(batch []flight.Probe, packets []wire.Packet) {
+	first := packets[0].Time
+	at := c.steady(flight.StampOf(first, c.epoch))
+	for i := range batch {
+		lag := int64(0)
+		if i > 0 {
+			lag = int64(packets[i].Time.Sub(first))
+		}
+		c.table.Sent(&batch[i], at, lag)
+	}
+	c.armNext()
+	if c.table.Unstamped() {
+		c.arm(at.Mono) // the timekeeper reads the reports
+	}
+}
