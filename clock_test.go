@@ -84,7 +84,11 @@ func TestWireRoundTrip(t *testing.T) {
 // A thread that loses its processor while it reads the clocks is not taken for a clock that was set.
 func TestSteady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newFakePinger(t, newFake(nil))
+		p, err := New(WithTransport(newMute()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer p.Close()
 		c := p.lines[0].Load().conn
 		c.mu.Lock()
 		defer c.mu.Unlock()

@@ -107,3 +107,42 @@ func fill(t *testing.T, p *ping.Pinger) {
 		t.Fatalf("%d probes in flight", n)
 	}
 }
+
+func TestClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newFakePinger(t, newFake(nil))
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if r, err := p.Ping(t.Context(), target); !errors.Is(err, net.ErrClosed) || !errors.Is(r.Err, net.ErrClosed) {
+				t.Errorf("Ping: %v", err)
+			}
+		})
+		wg.Go(func() {
+			if s, err := p.PingN(t.Context(), target, 5, ping.WithInterval(ms)); !errors.Is(err, net.ErrClosed) || s.Sent != 0 {
+				t.Errorf("PingN: %v, %v", s, err)
+			}
+		})
+		wg.Go(func() {
+			if err := p.Reachable(t.Context(), target); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("Reachable: %v", err)
+			}
+		})
+		wg.Go(func() {
+			for _, err := range p.Stream(t.Context(), target) {
+				if !errors.Is(err, net.ErrClosed) {
+					t.Errorf("Stream: %v", err)
+				}
+			}
+		})
+		time.Sleep(10 * ms)
+		for range 2 {
+			if err := p.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		wg.Wait()
+		if _, err := p.Ping(t.Context(), target); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("after Close: %v", err)
+		}
+	})
+}

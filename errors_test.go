@@ -1,4 +1,4 @@
-package ping
+package ping_test
 
 import (
 	"context"
@@ -10,11 +10,13 @@ import (
 	"net/netip"
 	"os"
 	"testing"
+
+	"github.com/icmpsock/ping"
 )
 
 // Every type and code has words, those too that nobody has thought of yet.
 func TestReason(t *testing.T) {
-	four, six := modelFroms[0], modelFroms[1]
+	four, six := netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("2001:db8:f::1")
 	for _, c := range []struct {
 		from      netip.Addr
 		typ, code int
@@ -41,7 +43,7 @@ func TestReason(t *testing.T) {
 		{six, 4, 2, "parameter problem (code 2)"},
 		{six, 100, 3, "ICMPv6 error type 100 code 3"},
 	} {
-		e := &ICMPError{Type: c.typ, Code: c.code, From: c.from}
+		e := &ping.ICMPError{Type: c.typ, Code: c.code, From: c.from}
 		if got := e.Reason(); got != c.want {
 			t.Errorf("%v, type %d code %d: %q, want %q", c.from, c.typ, c.code, got, c.want)
 		}
@@ -50,7 +52,7 @@ func TestReason(t *testing.T) {
 	for typ := range 256 {
 		for code := range 256 {
 			for _, from := range []netip.Addr{four, six} {
-				if e := (&ICMPError{Type: typ, Code: code, From: from}); e.Error() != e.Reason()+", from "+from.String() {
+				if e := (&ping.ICMPError{Type: typ, Code: code, From: from}); e.Error() != e.Reason()+", from "+from.String() {
 					t.Fatalf("type %d code %d: %q", typ, code, e)
 				}
 			}
@@ -64,30 +66,41 @@ func TestNetError(t *testing.T) {
 		err  error
 		want bool
 	}{
-		{ErrTimeout, true}, {ErrLocalDrop, true}, {context.DeadlineExceeded, true}, {os.ErrDeadlineExceeded, true},
-		{context.Canceled, false}, {net.ErrClosed, false}, {ErrNoRoom, false}, {fs.ErrPermission, false},
-		{&ICMPError{Type: 3, Code: 1}, false},
+		{ping.ErrTimeout, true}, {ping.ErrLocalDrop, true}, {context.DeadlineExceeded, true}, {os.ErrDeadlineExceeded, true},
+		{context.Canceled, false}, {net.ErrClosed, false}, {ping.ErrNoRoom, false}, {fs.ErrPermission, false},
+		{&ping.ICMPError{Type: 3, Code: 1}, false},
 	} {
-		var err net.Error = &probeError{"host", fmt.Errorf("wrapped: %w", c.err)}
+		wrapped := fmt.Errorf("wrapped: %w", c.err)
+		p := newFakePinger(t, newFake(nil), ping.WithResolver(resolverFunc(
+			func(context.Context, string, string) ([]netip.Addr, error) { return nil, wrapped })))
+		_, ended := p.Ping(t.Context(), "host")
+		err, ok := ended.(net.Error)
+		if !ok || ended.Error() != "ping host: "+wrapped.Error() {
+			t.Fatalf("%v is a %T", ended, ended)
+		}
 		temporary := err.(interface{ Temporary() bool })
 		if err.Timeout() != c.want || temporary.Temporary() != c.want || !errors.Is(err, c.err) {
 			t.Errorf("%v: Timeout %v, Temporary %v", err, err.Timeout(), temporary.Temporary())
 		}
 	}
 	var timeout interface{ Temporary() bool }
-	if !errors.As(ErrTimeout, &timeout) || !timeout.Temporary() {
+	if !errors.As(ping.ErrTimeout, &timeout) || !timeout.Temporary() {
 		t.Error("a timeout is not temporary")
 	}
 }
 
 // A Reply's clock has a name in JSON, and one that there is not is told by its number.
 func TestClockNames(t *testing.T) {
-	for clock, want := range map[Clock]string{ClockUser: "user", ClockKernel: "kernel", ClockWire: "wire", 9: "Clock(9)"} {
+	for clock, want := range map[ping.Clock]string{
+		ping.ClockUser: "user", ping.ClockKernel: "kernel", ping.ClockWire: "wire", 9: "Clock(9)",
+	} {
 		if b, err := json.Marshal(clock); err != nil || string(b) != `"`+want+`"` {
 			t.Errorf("clock %d is %s, %v, want %q", clock, b, err, want)
 		}
 	}
-	for kind, want := range map[SocketKind]string{SocketAuto: "auto", SocketDatagram: "datagram", SocketRaw: "raw", 9: "SocketKind(9)"} {
+	for kind, want := range map[ping.SocketKind]string{
+		ping.SocketAuto: "auto", ping.SocketDatagram: "datagram", ping.SocketRaw: "raw", 9: "SocketKind(9)",
+	} {
 		if got := kind.String(); got != want {
 			t.Errorf("kind %d is %q, want %q", kind, got, want)
 		}

@@ -1,20 +1,37 @@
-package ping
+package ping_test
 
 import (
 	"bytes"
 	"container/heap"
 	"net"
 	"net/netip"
-	"runtime"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/icmpsock/ping"
+)
+
+// target is an address that nobody has (RFC 5737).
+const target = "192.0.2.1"
+
+// Types of ICMP and ICMPv6 messages (https://www.iana.org/assignments/icmp-parameters and icmpv6-parameters).
+const (
+	echoReply4    = 0
+	unreachable4  = 3
+	sourceQuench4 = 4
+	redirect4     = 5
+	timeExceeded4 = 11
+
+	packetTooBig6 = 2
+	timeExceeded6 = 3
+	echoReply6    = 129
 )
 
 // A fake is a network of one function: it is told each message sent, counted from 0, and says what comes back.
 type fake struct {
-	answer func(n int, m Message) []delayed
-	refuse func(n int, m Message) error // if not nil: the error of sending, or nil
+	answer func(n int, m ping.Message) []delayed
+	refuse func(n int, m ping.Message) error // if not nil: the error of sending, or nil
 
 	mu      sync.Mutex
 	sent    []time.Time
@@ -31,15 +48,19 @@ type arrivals []arriving
 type arriving struct {
 	at time.Time
 	n  int // in order of sending
-	Message
+	ping.Message
 }
 
-func (a arrivals) Len() int      { return len(a) }
+func (a arrivals) Len() int { return len(a) }
+
 func (a arrivals) Swap(i, j int) { a[i], a[j] = a[j], a[i] }
+
 func (a arrivals) Less(i, j int) bool {
 	return a[i].at.Before(a[j].at) || a[i].at.Equal(a[j].at) && a[i].n < a[j].n
 }
+
 func (a *arrivals) Push(x any) { *a = append(*a, x.(arriving)) }
+
 func (a *arrivals) Pop() any {
 	last := (*a)[len(*a)-1]
 	*a = (*a)[:len(*a)-1]
@@ -49,14 +70,14 @@ func (a *arrivals) Pop() any {
 // A delayed message arrives some time after the request that it answers was sent.
 type delayed struct {
 	after time.Duration
-	Message
+	ping.Message
 }
 
-func newFake(answer func(n int, m Message) []delayed) *fake {
+func newFake(answer func(n int, m ping.Message) []delayed) *fake {
 	return &fake{answer: answer, more: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
-func (f *fake) Send(messages []Message) (int, error) {
+func (f *fake) Send(messages []ping.Message) (int, error) {
 	select {
 	case <-f.done:
 		return 0, net.ErrClosed
@@ -80,26 +101,31 @@ func (f *fake) Send(messages []Message) (int, error) {
 		if f.answer == nil {
 			continue
 		}
-		for _, d := range f.answer(n, m) {
-			a := arriving{at: time.Now().Add(d.after), Message: d.Message}
-			if a.Time.IsZero() {
-				a.Time = a.at.Round(0) // no monotonic reading: as the kernel stamps
-			}
-			f.mu.Lock()
-			f.last++
-			a.n = f.last
-			heap.Push(&f.pending, a)
-			f.mu.Unlock()
-		}
-		select {
-		case f.more <- struct{}{}:
-		default:
-		}
+		f.deliver(f.answer(n, m)...)
 	}
 	return len(messages), nil
 }
 
-func (f *fake) Receive(messages []Message) (int, error) {
+// deliver has the messages arrive, each some time from now.
+func (f *fake) deliver(list ...delayed) {
+	for _, d := range list {
+		a := arriving{at: time.Now().Add(d.after), Message: d.Message}
+		if a.Time.IsZero() {
+			a.Time = a.at.Round(0) // no monotonic reading: as the kernel stamps
+		}
+		f.mu.Lock()
+		f.last++
+		a.n = f.last
+		heap.Push(&f.pending, a)
+		f.mu.Unlock()
+	}
+	select {
+	case f.more <- struct{}{}:
+	default:
+	}
+}
+
+func (f *fake) Receive(messages []ping.Message) (int, error) {
 	for {
 		f.mu.Lock()
 		wait := time.Hour
@@ -129,6 +155,16 @@ func (f *fake) Close() error {
 	return nil
 }
 
+// closed says whether Close has been called.
+func (f *fake) closed() bool {
+	select {
+	case <-f.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // departures are the times of sending, from start.
 func (f *fake) departures(start time.Time) (list []time.Duration) {
 	f.mu.Lock()
@@ -140,30 +176,31 @@ func (f *fake) departures(start time.Time) (list []time.Duration) {
 }
 
 // echoed is the reply to a request.
-func echoed(m Message) Message {
+func echoed(m ping.Message) ping.Message {
 	m.Data = bytes.Clone(m.Data)
-	m.Data[0] = icmpEchoReply
+	m.Data[0] = echoReply4
 	if m.Addr.Is6() {
-		m.Data[0] = icmp6EchoReply
+		m.Data[0] = echoReply6
 	}
 	m.TTL = 64
 	return m
 }
 
 // refusal is the ICMP error that quotes a request.
-func refusal(m Message, from string, typ, code int) Message {
-	return Message{Addr: m.Addr, Data: m.Data, TTL: 63, Err: &ICMPError{Type: typ, Code: code, From: netip.MustParseAddr(from)}}
+func refusal(m ping.Message, from string, typ, code int) ping.Message {
+	e := &ping.ICMPError{Type: typ, Code: code, From: netip.MustParseAddr(from)}
+	return ping.Message{Addr: m.Addr, Data: m.Data, TTL: 63, Err: e}
 }
 
 // echo answers everything after a while.
-func echoAfter(d time.Duration) func(int, Message) []delayed {
-	return func(_ int, m Message) []delayed { return []delayed{{d, echoed(m)}} }
+func echoAfter(d time.Duration) func(int, ping.Message) []delayed {
+	return func(_ int, m ping.Message) []delayed { return []delayed{{d, echoed(m)}} }
 }
 
 // newFakePinger returns a Pinger over f that is closed with the test.
-func newFakePinger(t *testing.T, f *fake, opts ...Option) *Pinger {
+func newFakePinger(t *testing.T, f *fake, opts ...ping.Option) *ping.Pinger {
 	t.Helper()
-	p, err := New(append([]Option{WithTransport(f)}, opts...)...)
+	p, err := ping.New(append([]ping.Option{ping.WithTransport(f)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,12 +208,10 @@ func newFakePinger(t *testing.T, f *fake, opts ...Option) *Pinger {
 	return p
 }
 
-// await returns when what it waits for is so; or fails the test.
-func await(t testing.TB, what string, so func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !so(); runtime.Gosched() {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within a minute: %s", what)
-		}
+// echoOfTarget answers for target alone.
+func echoOfTarget(_ int, m ping.Message) []delayed {
+	if m.Addr != netip.MustParseAddr(target) {
+		return nil
 	}
+	return []delayed{{ms, echoed(m)}}
 }

@@ -1,4 +1,4 @@
-package ping
+package ping_test
 
 import (
 	"fmt"
@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"github.com/icmpsock/ping"
 )
 
 // All probes of a trace have one checksum and one flow label, another for another flow, and each a secret of its own.
@@ -20,19 +22,19 @@ func TestFlow(t *testing.T) {
 					w.routers = []string{"2001:db8::1", "", "2001:db8::3"}
 				}
 				p := newFakePinger(t, newFake(w.answer))
-				var opts []ProbeOption
+				var opts []ping.ProbeOption
 				if flow > 0 {
-					opts = append(opts, WithFlow(flow))
+					opts = append(opts, ping.WithFlow(flow))
 				}
 				if n := len(lines(t, p, host, opts...)); n != 4 {
 					t.Errorf("%d hops", n)
 				}
 				if flow > 0 {
-					if _, err := p.Ping(t.Context(), host, WithFlow(flow), WithTTL(64)); err != nil {
+					if _, err := p.Ping(t.Context(), host, ping.WithFlow(flow), ping.WithTTL(64)); err != nil {
 						t.Error(err)
 					}
 					addrs := slices.Values([]netip.Addr{netip.MustParseAddr(host)})
-					for _, r := range p.Sweep(t.Context(), addrs, WithFlow(flow), WithTTL(64)) {
+					for _, r := range p.Sweep(t.Context(), addrs, ping.WithFlow(flow), ping.WithTTL(64)) {
 						if r.Err != nil {
 							t.Error(r.Err)
 						}
@@ -42,7 +44,7 @@ func TestFlow(t *testing.T) {
 				secrets := map[string]bool{}
 				for _, m := range w.sent {
 					m.Data[2], m.Data[3] = 0, 0
-					seen[fmt.Sprintf("%x of %d", checksum(m.Data), m.FlowLabel)] = true
+					seen[fmt.Sprintf("%x of %d", internetChecksum(m.Data), m.FlowLabel)] = true
 					secrets[string(m.Data[8:14])] = true
 					if m.FlowLabel < 0 || m.FlowLabel > 0xfffff || (m.FlowLabel != 0) != (flow != 0 && m.Addr.Is6()) {
 						t.Errorf("flow %d to %s has label %d", flow, host, m.FlowLabel)
@@ -68,16 +70,33 @@ func TestNoFlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &way{}
 		p := newFakePinger(t, newFake(w.answer))
-		if s, err := p.PingN(t.Context(), target, 20, WithTTL(64), WithInterval(0)); err != nil || s.Received != 20 {
+		s, err := p.PingN(t.Context(), target, 20, ping.WithTTL(64), ping.WithInterval(0))
+		if err != nil || s.Received != 20 {
 			t.Errorf("%v, %v", s, err)
 		}
 		seen := map[uint16]bool{}
 		for _, m := range w.sent {
 			m.Data[2], m.Data[3] = 0, 0
-			seen[checksum(m.Data)] = true
+			seen[internetChecksum(m.Data)] = true
 		}
 		if len(seen) < 15 {
 			t.Errorf("%d checksums", len(seen))
 		}
 	})
+}
+
+// internetChecksum is that of RFC 1071.
+func internetChecksum(b []byte) uint16 {
+	var sum uint32
+	for i, c := range b {
+		if i%2 == 0 {
+			sum += uint32(c) << 8
+		} else {
+			sum += uint32(c)
+		}
+	}
+	for sum > 0xffff {
+		sum = sum>>16 + sum&0xffff
+	}
+	return ^uint16(sum)
 }

@@ -1,56 +1,93 @@
-package ping
+package ping_test
 
 import (
 	"context"
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/icmpsock/ping"
 )
 
-// Calls whose turns were set out before Reopen keep to the rate after it.
-func TestRateAcrossReopen(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f, g := newFake(echoAfter(ms)), newFake(echoAfter(ms))
-		p := newFakePinger(t, f, WithRate(10))
-		ctx, cancel := context.WithCancel(t.Context())
-		var calls sync.WaitGroup
-		for range 100 {
-			calls.Go(func() {
-				for range p.Stream(ctx, target, WithInterval(time.Second)) {
+// The rate is that of the whole Pinger, over any length of time, evenly spaced and fairly shared.
+func TestRate(t *testing.T) {
+	for _, c := range []struct {
+		rate  int
+		sweep bool
+		time  time.Duration
+	}{
+		{1, true, time.Hour},
+		{7, true, time.Hour},
+		{100, false, 10 * time.Minute},
+		{1000, true, 20 * time.Second},
+		{20_000, true, 2 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake(echoAfter(20 * ms))
+			p := newFakePinger(t, f, ping.WithRate(c.rate))
+			ctx, cancel := context.WithTimeout(t.Context(), c.time)
+			defer cancel()
+			start := time.Now()
+			endless := func(yield func(netip.Addr) bool) {
+				for yield(netip.MustParseAddr(target)) {
 				}
-			})
-		}
-		time.Sleep(15050 * ms)
-		c, old := p.newConn(g), p.lines[0].Load().conn // as Reopen, which a fake has not
-		p.lines[0].Store(&line{conn: c})
-		p.lines[1].Store(&line{conn: c})
-		start := time.Now()
-		old.retire()
-		time.Sleep(time.Second)
-		if left := g.departures(start); len(left) < 8 || len(left) > 11 {
-			t.Errorf("%d echo requests in a second, at 10/s: %v", len(left), left)
-		}
-		cancel()
-		calls.Wait()
-	})
+			}
+			counts := make([]int, 5)
+			var wg sync.WaitGroup
+			if c.sweep {
+				for range p.Sweep(ctx, endless) {
+				}
+			} else {
+				for i := range counts {
+					wg.Go(func() {
+						for _, err := range p.Stream(ctx, target, ping.WithInterval(0)) {
+							if err == nil {
+								counts[i]++
+							}
+						}
+					})
+				}
+			}
+			wg.Wait()
+			left := f.departures(start)
+			want := float64(c.rate) * c.time.Seconds()
+			if n := float64(len(left)); n < 0.98*want || n > 1.02*want+1 {
+				t.Errorf("%d/s for %v: %v echo requests", c.rate, c.time, n)
+			}
+			gap := time.Second / time.Duration(c.rate)
+			if gap >= ms {
+				for i := 1; i < len(left); i++ {
+					if d := left[i] - left[i-1]; d < gap*98/100 || d > gap*102/100 {
+						t.Fatalf("%d/s: %v between %d and the next", c.rate, d, i-1)
+					}
+				}
+			}
+			if !c.sweep {
+				if least, most := slices.Min(counts), slices.Max(counts); most-least > 2 {
+					t.Errorf("unfair: %v", counts)
+				}
+			}
+		})
+	}
 }
 
 // A call that was busy when its turn came has to wait for another.
 func TestRateOfBusyCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(echoAfter(2500 * ms))
-		p := newFakePinger(t, f, WithRate(10))
+		p := newFakePinger(t, f, ping.WithRate(10))
 		ctx, cancel := context.WithCancel(t.Context())
 		var calls sync.WaitGroup
 		start := time.Now()
 		gate := make(chan struct{})
 		for range 30 {
 			calls.Go(func() {
-				for range p.Stream(ctx, target, WithInterval(time.Second), WithTimeout(10*time.Second)) {
+				for range p.Stream(ctx, target, ping.WithInterval(time.Second), ping.WithTimeout(10*time.Second)) {
 					if time.Since(start) > 10*time.Second {
 						<-gate
 					}
@@ -69,32 +106,10 @@ func TestRateOfBusyCalls(t *testing.T) {
 	})
 }
 
-// The interval runs from the first probe, however long that had to wait for its turn.
-func TestIntervalAfterTurn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newFakePinger(t, newFake(echoAfter(ms)), WithRate(2))
-		var others sync.WaitGroup
-		for range 5 {
-			others.Go(func() { p.Ping(t.Context(), target) })
-		}
-		synctest.Wait()
-		s, err := p.PingN(t.Context(), target, 3, WithInterval(2*time.Second))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := range 2 {
-			if gap := s.Replies[i+1].Sent.Sub(s.Replies[i].Sent); gap != 2*time.Second {
-				t.Errorf("%v from probe %d to the next", gap, i)
-			}
-		}
-		others.Wait()
-	})
-}
-
 // Close ends those that wait for their turn.
 func TestCloseWhileWaitingForTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newFakePinger(t, newFake(echoAfter(ms)), WithRate(1))
+		p := newFakePinger(t, newFake(echoAfter(ms)), ping.WithRate(1))
 		var calls sync.WaitGroup
 		start := time.Now()
 		closed := 0
@@ -124,7 +139,7 @@ func TestCloseWhileWaitingForTurn(t *testing.T) {
 func TestRateOfTrickle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(echoAfter(ms / 10))
-		p := newFakePinger(t, f, WithRate(8000))
+		p := newFakePinger(t, f, ping.WithRate(8000))
 		start := time.Now()
 		trickle := func(yield func(netip.Addr) bool) {
 			i := 0
@@ -151,14 +166,14 @@ func TestRateOfTrickle(t *testing.T) {
 func TestRateWithoutRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(nil)
-		p, err := New(WithTransport(buffered{f, 20}), WithRate(100_000), WithTimeout(time.Hour))
+		p, err := ping.New(ping.WithTransport(ping.Buffered(f, 20)), ping.WithRate(100_000), ping.WithTimeout(time.Hour))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer p.Close()
 		start := time.Now()
 		for addr, r := range p.Sweep(t.Context(), someAddrs(100)) {
-			if !errors.Is(r.Err, ErrTimeout) {
+			if !errors.Is(r.Err, ping.ErrTimeout) {
 				t.Fatalf("%v: %+v", addr, r)
 			}
 		}
@@ -169,28 +184,19 @@ func TestRateWithoutRoom(t *testing.T) {
 	})
 }
 
-// A buffered transport has a receive buffer for so many small answers.
-type buffered struct {
-	*fake
-	answers int
-}
-
-func (b buffered) capacity() int { return 2 * b.answers * messageCost(56) }
-func (b buffered) drops() uint64 { return 0 }
-
 // Calls that are cancelled before their turn leave it to others.
 func TestRateOfCancelled(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		call func(ctx context.Context, p *Pinger)
+		call func(ctx context.Context, p *ping.Pinger)
 	}{
-		{"Ping", func(ctx context.Context, p *Pinger) { p.Ping(ctx, target) }},
-		{"PingN", func(ctx context.Context, p *Pinger) { p.PingN(ctx, target, 3, WithInterval(ms)) }},
-		{"Trace", func(ctx context.Context, p *Pinger) {
+		{"Ping", func(ctx context.Context, p *ping.Pinger) { p.Ping(ctx, target) }},
+		{"PingN", func(ctx context.Context, p *ping.Pinger) { p.PingN(ctx, target, 3, ping.WithInterval(ms)) }},
+		{"Trace", func(ctx context.Context, p *ping.Pinger) {
 			for range p.Trace(ctx, target) {
 			}
 		}},
-		{"Sweep", func(ctx context.Context, p *Pinger) {
+		{"Sweep", func(ctx context.Context, p *ping.Pinger) {
 			for range p.Sweep(ctx, someAddrs(5)) {
 			}
 		}},
@@ -198,7 +204,7 @@ func TestRateOfCancelled(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFake(echoAfter(ms))
-				p := newFakePinger(t, f, WithRate(10))
+				p := newFakePinger(t, f, ping.WithRate(10))
 				ctx, cancel := context.WithTimeout(t.Context(), 50*ms)
 				defer cancel()
 				start := time.Now()

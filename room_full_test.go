@@ -118,3 +118,76 @@ func TestStreamWithoutRoom(t *testing.T) {
 		}
 	})
 }
+
+// tableRoom is how many probes may be in flight over one transport: a sixteenth of the sequence numbers is left at
+// rest, so that what comes late is known for what it is.
+const tableRoom = 1<<16 - 1<<12
+
+// More probes than the table has slots wait for one; none is mixed up with another.
+func TestTableFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(echoAfter(100 * ms))
+		p := newFakePinger(t, f)
+		start := time.Now()
+		const extra = 1000
+		s, err := p.PingN(t.Context(), target, tableRoom+extra, ping.WithInterval(time.Nanosecond))
+		if err != nil || s.Received != tableRoom+extra || s.Min != 100*ms || s.Max != 100*ms {
+			t.Fatalf("got %v, %v", s, err)
+		}
+		for i, at := range f.departures(start) {
+			if late := i >= tableRoom; late != (at >= 100*ms) {
+				t.Fatalf("probe %d left at %v", i, at)
+			}
+		}
+
+		ctx, cancel := context.WithTimeout(t.Context(), 50*ms)
+		defer cancel()
+		s, err = p.PingN(ctx, target, tableRoom+1, ping.WithInterval(time.Nanosecond))
+		if !errors.Is(err, context.DeadlineExceeded) || s.Sent != 0 {
+			t.Errorf("one too many: %v, %v", s, err)
+		}
+		if c := p.Counters(); c.Abandoned != tableRoom || c.InFlight != 0 {
+			t.Errorf("counters are %+v", c)
+		}
+	})
+}
+
+// A probe that falls due while the table is full leaves when there is room, and the call goes on.
+func TestDueWhileFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(echoOfTarget)
+		p := newFakePinger(t, f)
+		var sweep sync.WaitGroup
+		start := time.Now()
+		last := time.Time{}
+		var longest time.Duration
+		for r, err := range p.Stream(t.Context(), target, ping.WithInterval(100*ms), ping.WithCount(40)) {
+			if err != nil || r.Err != nil || r.RTT != ms {
+				t.Fatalf("%+v, %v", r, err)
+			}
+			if !last.IsZero() {
+				longest = max(longest, r.Sent.Sub(last))
+			}
+			if last = r.Sent; r.Seq == 5 {
+				sweep.Go(func() {
+					for addr, r := range p.Sweep(t.Context(), someAddrs(tableRoom)) {
+						if !errors.Is(r.Err, ping.ErrTimeout) {
+							t.Errorf("%v: %v", addr, r.Err)
+						}
+					}
+				})
+				time.Sleep(ms)
+				for range tableRoom / 16 { // what a Sweep leaves to others
+					sweep.Go(func() { p.Ping(t.Context(), "10.0.0.0") })
+				}
+			}
+		}
+		sweep.Wait()
+		if longest < 900*ms || longest > 1100*ms {
+			t.Errorf("%v without a probe, while the table was full for a second", longest)
+		}
+		if d := time.Since(start); d > 6*time.Second {
+			t.Errorf("took %v", d)
+		}
+	})
+}

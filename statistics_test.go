@@ -1,4 +1,4 @@
-package ping
+package ping_test
 
 import (
 	"encoding/json"
@@ -7,35 +7,62 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/icmpsock/ping"
 )
 
 // rtts makes replies in order of arrival; a negative one is lost.
-func rtts(list ...time.Duration) (replies []Reply) {
+func rtts(list ...time.Duration) (replies []ping.Reply) {
 	start := time.Unix(1_700_000_000, 0)
 	for i, rtt := range list {
-		r := Reply{Seq: i, RTT: rtt, Sent: start.Add(time.Duration(i) * time.Second)}
+		r := ping.Reply{Seq: i, RTT: rtt, Sent: start.Add(time.Duration(i) * time.Second)}
 		r.Received = r.Sent.Add(rtt)
 		if rtt < 0 {
-			r = Reply{Seq: i, Err: ErrTimeout}
+			r = ping.Reply{Seq: i, Err: ping.ErrTimeout}
 		}
 		replies = append(replies, r)
 	}
 	return replies
 }
 
-func sum(replies []Reply) *Statistics {
-	s := &Statistics{}
+// sum adds replies up, and keeps them.
+func sum(replies []ping.Reply) *ping.Statistics {
+	s := &ping.Statistics{Replies: replies}
 	for _, r := range replies {
 		s.Add(r)
-		s.keep(r)
 	}
-	s.finish(oddities{})
+	return s
+}
+
+// pinged has PingN sum up RTTs, of which a negative one is lost.
+func pinged(t *testing.T, list ...time.Duration) (s *ping.Statistics) {
+	if len(list) == 0 {
+		return &ping.Statistics{}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		p := newFakePinger(t, newFake(func(n int, m ping.Message) []delayed {
+			if list[n] < 0 {
+				return nil
+			}
+			return []delayed{{list[n], echoed(m)}}
+		}))
+		var err error
+		s, err = p.PingN(t.Context(), target, len(list), ping.WithTimeout(2*time.Hour), ping.WithInterval(3*time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, r := range s.Replies {
+			if list[i] >= 0 && r.RTT != list[i] {
+				t.Fatalf("reply %d of RTT %v is %+v", i, list[i], r)
+			}
+		}
+	})
 	return s
 }
 
 func TestMoments(t *testing.T) {
-	const ms = time.Millisecond
 	for _, c := range []struct {
 		name                                   string
 		rtts                                   []time.Duration
@@ -49,18 +76,22 @@ func TestMoments(t *testing.T) {
 		// RFC 3550: J += (|D| - J)/16: 16 ms once gives 1 ms, then nothing gives 15/16 of that.
 		{"jitter", []time.Duration{1 * ms, 17 * ms, 17 * ms}, ms, 17 * ms, 11666667, 17 * ms, 7542472, 937500},
 		{"lost are passed over", []time.Duration{1 * ms, -1, 17 * ms}, ms, 17 * ms, 9 * ms, ms, 8 * ms, ms},
-		{"an hour, a nanosecond", []time.Duration{time.Hour, 1}, 1, time.Hour, 30 * time.Minute, 1, 30 * time.Minute, time.Hour / 16},
+		{"an hour, a nanosecond", []time.Duration{time.Hour, 1},
+			1, time.Hour, 30 * time.Minute, 1, 30 * time.Minute, time.Hour / 16},
 	} {
-		s := sum(rtts(c.rtts...))
+		s, added := pinged(t, c.rtts...), sum(rtts(c.rtts...))
 		for _, f := range []struct {
-			name      string
-			got, want time.Duration
+			name             string
+			got, added, want time.Duration
 		}{
-			{"min", s.Min, c.min}, {"max", s.Max, c.max}, {"mean", s.Mean, c.mean},
-			{"median", s.Median, c.median}, {"stddev", s.StdDev, c.stddev}, {"jitter", s.Jitter, c.jitter},
+			{"min", s.Min, added.Min, c.min}, {"max", s.Max, added.Max, c.max}, {"mean", s.Mean, added.Mean, c.mean},
+			{"stddev", s.StdDev, added.StdDev, c.stddev}, {"jitter", s.Jitter, added.Jitter, c.jitter},
+			{"median", s.Median, added.Percentile(0.5), c.median},
 		} {
-			if d := f.got - f.want; d < -1 || d > 1 {
-				t.Errorf("%s: %s is %v, want %v", c.name, f.name, f.got, f.want)
+			for _, got := range []time.Duration{f.got, f.added} {
+				if d := got - f.want; d < -1 || d > 1 {
+					t.Errorf("%s: %s is %v, want %v", c.name, f.name, got, f.want)
+				}
 			}
 		}
 	}
@@ -86,55 +117,67 @@ func TestPercentile(t *testing.T) {
 		{hundred, 0.01, 1}, {hundred, 0.07, 7}, {hundred, 0.5, 50}, {hundred, 0.501, 51}, {hundred, 0.99, 99},
 		{hundred, 0.999, 100}, {hundred, 1, 100}, {hundred, -3, 1}, {hundred, 3, 100},
 	} {
-		if got := sum(rtts(c.rtts...)).Percentile(c.q); got != c.want {
+		if got := (&ping.Statistics{Replies: rtts(c.rtts...)}).Percentile(c.q); got != c.want {
 			t.Errorf("percentile %v of %d: got %d, want %d", c.q, len(c.rtts), got, c.want)
 		}
 	}
 }
 
 func TestCounts(t *testing.T) {
-	unreachable := &ICMPError{Type: 3, Code: 1}
-	s := sum([]Reply{
-		{Seq: 0, RTT: 1}, {Seq: 1, Err: ErrTimeout}, {Seq: 2, Err: unreachable}, {Seq: 3, Err: &probeError{"h", unreachable}},
-		{Seq: 4, Err: os.ErrPermission}, {Seq: 5, RTT: 2}, {Seq: 6, Err: &probeError{"h", ErrTimeout}},
+	unreachable := &ping.ICMPError{Type: 3, Code: 1}
+	var refused, silent error // as Ping returns them
+	synctest.Test(t, func(t *testing.T) {
+		p := newFakePinger(t, newFake(func(_ int, m ping.Message) []delayed {
+			if m.Addr.Is6() {
+				return nil
+			}
+			return []delayed{{ms, refusal(m, "192.0.2.254", 3, 1)}}
+		}))
+		_, refused = p.Ping(t.Context(), target)
+		_, silent = p.Ping(t.Context(), "2001:db8::1")
+	})
+	s := sum([]ping.Reply{
+		{Seq: 0, RTT: 1}, {Seq: 1, Err: ping.ErrTimeout}, {Seq: 2, Err: unreachable}, {Seq: 3, Err: refused},
+		{Seq: 4, Err: os.ErrPermission}, {Seq: 5, RTT: 2}, {Seq: 6, Err: silent},
 	})
 	if s.Sent != 6 || s.Received != 2 || s.Lost != 4 || s.Errors != 2 || s.SendErrors != 1 {
-		t.Errorf("got %d sent, %d received, %d lost, %d errors, %d send errors", s.Sent, s.Received, s.Lost, s.Errors, s.SendErrors)
+		t.Errorf("got %d sent, %d received, %d lost, %d errors, %d send errors",
+			s.Sent, s.Received, s.Lost, s.Errors, s.SendErrors)
 	}
 	if got := s.Loss(); got != 4.0/6 {
 		t.Errorf("loss is %v", got)
 	}
-	if got := new(Statistics).Loss(); got != 0 {
+	if got := new(ping.Statistics).Loss(); got != 0 {
 		t.Errorf("loss of nothing is %v", got)
 	}
 }
 
 // RFC 4737: a reply is reordered if one to a later probe came before it.
 func TestReordered(t *testing.T) {
-	at := func(seq, when int) Reply {
-		return Reply{Seq: seq, RTT: 1, Sent: time.Unix(int64(seq), 0), Received: time.Unix(int64(when), 0)}
+	at := func(seq, when int) ping.Reply {
+		return ping.Reply{Seq: seq, RTT: 1, Sent: time.Unix(int64(seq), 0), Received: time.Unix(int64(when), 0)}
 	}
-	later := func(r Reply) Reply { // of a call that began a minute later
+	later := func(r ping.Reply) ping.Reply { // of a call that began a minute later
 		r.Sent, r.Received = r.Sent.Add(time.Minute), r.Received.Add(time.Minute)
 		return r
 	}
-	batch := func(r Reply) Reply { // of probes that left at one time
+	batch := func(r ping.Reply) ping.Reply { // of probes that left at one time
 		r.Sent = time.Unix(0, 0)
 		return r
 	}
 	for _, c := range []struct {
 		name    string
-		replies []Reply
+		replies []ping.Reply
 		want    int
 	}{
-		{"in order", []Reply{at(0, 1), at(1, 2), at(2, 3)}, 0},
-		{"1, 3, 2", []Reply{at(1, 1), at(3, 2), at(2, 3)}, 1},
-		{"one late of all", []Reply{at(1, 1), at(2, 2), at(3, 3), at(0, 4)}, 1},
-		{"backwards", []Reply{at(2, 1), at(1, 2), at(0, 3)}, 2},
-		{"read in another order than they came", []Reply{at(1, 2), at(0, 1)}, 0},
-		{"several calls", []Reply{at(0, 1), at(1, 2), later(at(0, 1)), later(at(2, 2)), later(at(1, 3))}, 1},
-		{"pings", []Reply{at(0, 1), later(at(0, 1)), later(later(at(0, 1)))}, 0},
-		{"sent at one time", []Reply{batch(at(0, 1)), batch(at(2, 2)), batch(at(1, 3))}, 1},
+		{"in order", []ping.Reply{at(0, 1), at(1, 2), at(2, 3)}, 0},
+		{"1, 3, 2", []ping.Reply{at(1, 1), at(3, 2), at(2, 3)}, 1},
+		{"one late of all", []ping.Reply{at(1, 1), at(2, 2), at(3, 3), at(0, 4)}, 1},
+		{"backwards", []ping.Reply{at(2, 1), at(1, 2), at(0, 3)}, 2},
+		{"read in another order than they came", []ping.Reply{at(1, 2), at(0, 1)}, 0},
+		{"several calls", []ping.Reply{at(0, 1), at(1, 2), later(at(0, 1)), later(at(2, 2)), later(at(1, 3))}, 1},
+		{"pings", []ping.Reply{at(0, 1), later(at(0, 1)), later(later(at(0, 1)))}, 0},
+		{"sent at one time", []ping.Reply{batch(at(0, 1)), batch(at(2, 2)), batch(at(1, 3))}, 1},
 	} {
 		if got := sum(c.replies).Reordered; got != c.want {
 			t.Errorf("%s: %d reordered, want %d", c.name, got, c.want)
@@ -145,7 +188,8 @@ func TestReordered(t *testing.T) {
 func TestStatisticsString(t *testing.T) {
 	s := sum(rtts(1500*time.Microsecond, -1, 2500*time.Microsecond))
 	s.Duplicates = 2
-	want := "3 packets transmitted, 2 received, +2 duplicates, 33.33% packet loss\nrtt min/avg/max/mdev = 1.500/2.000/2.500/0.500 ms"
+	want := "3 packets transmitted, 2 received, +2 duplicates, 33.33% packet loss\n" +
+		"rtt min/avg/max/mdev = 1.500/2.000/2.500/0.500 ms"
 	if got := s.String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -175,7 +219,7 @@ func TestJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.Target != "192.0.2.1" || got.Sent != 2 || got.MeanNS != 1500000 || len(got.Replies) != 2 ||
-		got.Replies[0].RTT != 1500000 || got.Replies[1].Error != ErrTimeout.Error() || got.Replies[0].Clock != "user" {
+		got.Replies[0].RTT != 1500000 || got.Replies[1].Error != ping.ErrTimeout.Error() || got.Replies[0].Clock != "user" {
 		t.Errorf("got %+v from %s", got, b)
 	}
 }

@@ -1,107 +1,18 @@
-package ping
+package ping_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/icmpsock/ping"
 )
-
-// A way is a network of one path for a fake: the routers on it, "" for a silent one, 10 ms of RTT apart, and the target
-// beyond them. With change, an answer is another than theirs.
-type way struct {
-	routers []string
-	change  func(m Message, usual []delayed) []delayed
-
-	mu   sync.Mutex
-	sent []Message
-}
-
-func (w *way) answer(_ int, m Message) []delayed {
-	w.mu.Lock()
-	w.sent = append(w.sent, m)
-	w.mu.Unlock()
-	var usual []delayed
-	switch distance := min(m.TTL, len(w.routers)+1); {
-	case distance > len(w.routers):
-		usual = []delayed{{time.Duration(distance) * 10 * ms, echoed(m)}}
-	case w.routers[distance-1] != "":
-		usual = []delayed{{time.Duration(distance) * 10 * ms, exceeded(m, w.routers[distance-1])}}
-	}
-	if w.change != nil {
-		return w.change(m, usual)
-	}
-	return usual
-}
-
-// exceeded is the time exceeded of a router.
-func exceeded(m Message, from string) Message {
-	typ := icmpTimeExceeded
-	if m.Addr.Is6() {
-		typ = icmp6TimeExceeded
-	}
-	return refusal(m, from, typ, 0)
-}
-
-// probes is how many were sent to each distance.
-func (w *way) probes() (list []int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, m := range w.sent {
-		for len(list) < m.TTL {
-			list = append(list, 0)
-		}
-		list[m.TTL-1]++
-	}
-	return list
-}
-
-// sketch is a hop in few words: the distance, and for each probe who answered, * for nobody, and how.
-func sketch(h Hop) string {
-	words := []string{fmt.Sprint(h.Distance)}
-	for i, r := range h.Replies {
-		word := "*"
-		if r.From.IsValid() {
-			word = r.From.String()
-		}
-		var refused *ICMPError
-		errors.As(r.Err, &refused)
-		word += strings.TrimSpace(refused.mark())
-		if r.Err == nil {
-			word += "."
-		}
-		if r.Seq != i {
-			word += fmt.Sprintf(" (Seq %d)", r.Seq)
-		}
-		words = append(words, word)
-	}
-	return strings.Join(words, " ")
-}
-
-// lines sketches all hops of a trace that is to end without an error.
-func lines(t testing.TB, p *Pinger, host string, opts ...ProbeOption) (list []string) {
-	t.Helper()
-	for h, err := range p.Trace(t.Context(), host, opts...) {
-		if err != nil {
-			t.Errorf("trace to %s: %v", host, err)
-			return list
-		}
-		list = append(list, sketch(h))
-	}
-	return list
-}
-
-func repeat(distance int, word string) string {
-	return fmt.Sprint(distance) + strings.Repeat(" "+word, 3)
-}
 
 // What a Trace makes of each thing that may be on the way.
 func TestTrace(t *testing.T) {
@@ -112,16 +23,16 @@ func TestTrace(t *testing.T) {
 	}
 	arrived := repeat(4, target+".")
 	unheard := []string{repeat(1, a), "2 * * *", repeat(3, c), arrived}
-	at := func(distance int, f func(m Message, usual []delayed) []delayed) func(Message, []delayed) []delayed {
-		return func(m Message, usual []delayed) []delayed {
+	at := func(distance int, f func(m ping.Message, usual []delayed) []delayed) func(ping.Message, []delayed) []delayed {
+		return func(m ping.Message, usual []delayed) []delayed {
 			if m.TTL == distance {
 				return f(m, usual)
 			}
 			return usual
 		}
 	}
-	beyond := func(distance, typ, code int) func(Message, []delayed) []delayed {
-		return func(m Message, usual []delayed) []delayed {
+	beyond := func(distance, typ, code int) func(ping.Message, []delayed) []delayed {
+		return func(m ping.Message, usual []delayed) []delayed {
 			if m.TTL >= distance {
 				return []delayed{{30 * ms, refusal(m, three[2], typ, code)}}
 			}
@@ -131,7 +42,7 @@ func TestTrace(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		routers []string
-		change  func(m Message, usual []delayed) []delayed
+		change  func(m ping.Message, usual []delayed) []delayed
 		want    []string
 		probes  []int // to the distances up to the last, 3 each if nil
 	}{
@@ -146,7 +57,7 @@ func TestTrace(t *testing.T) {
 			}
 			return append(list, repeat(19, target+"."))
 		}(), nil},
-		{"the target at every distance", three, func(m Message, _ []delayed) []delayed {
+		{"the target at every distance", three, func(m ping.Message, _ []delayed) []delayed {
 			return []delayed{{10 * ms, echoed(m)}}
 		}, []string{repeat(1, target+".")}, nil},
 		{"an unreachable at the third hop", three, beyond(3, 3, 1),
@@ -154,79 +65,79 @@ func TestTrace(t *testing.T) {
 		{"prohibited beyond the third hop", three, beyond(4, 3, 13), found(repeat(4, c+"!X")), nil},
 		{"a parameter problem", three, beyond(2, 12, 0), []string{repeat(1, a), repeat(2, c+"!<12-0>")}, nil},
 		{"not reassembled", three, beyond(2, 11, 1), []string{repeat(1, a), repeat(2, c+"!<11-1>")}, nil},
-		{"a loop", nil, func(m Message, _ []delayed) []delayed {
+		{"a loop", nil, func(m ping.Message, _ []delayed) []delayed {
 			return []delayed{{10 * ms, exceeded(m, three[m.TTL%2])}}
 		}, []string{repeat(1, b), repeat(2, a), repeat(3, b), repeat(4, a), repeat(5, b), repeat(6, a)}, nil},
-		{"two answers each", three, func(_ Message, usual []delayed) []delayed {
+		{"two answers each", three, func(_ ping.Message, usual []delayed) []delayed {
 			return append(usual, usual...)
 		}, found(arrived), nil},
-		{"an answer, and an echo too", three, at(2, func(m Message, usual []delayed) []delayed {
+		{"an answer, and an echo too", three, at(2, func(m ping.Message, usual []delayed) []delayed {
 			return append(usual, delayed{60 * ms, echoed(m)})
 		}), found(arrived), nil},
-		{"a late router", three, at(2, func(m Message, usual []delayed) []delayed {
+		{"a late router", three, at(2, func(m ping.Message, usual []delayed) []delayed {
 			usual[0].after = 1001 * ms
 			return usual
 		}), unheard, []int{3, 4, 3, 3}},
-		{"a slow router", three, at(2, func(m Message, usual []delayed) []delayed {
+		{"a slow router", three, at(2, func(m ping.Message, usual []delayed) []delayed {
 			usual[0].after = 990 * ms
 			return usual
 		}), found(arrived), nil},
-		{"8 bytes quoted", three, func(m Message, usual []delayed) []delayed {
+		{"8 bytes quoted", three, func(m ping.Message, usual []delayed) []delayed {
 			if m.TTL < 4 {
 				usual[0].Data = usual[0].Data[:8]
 			}
 			return usual
 		}, found(arrived), nil},
-		{"another destination quoted", three, at(2, func(m Message, usual []delayed) []delayed {
+		{"another destination quoted", three, at(2, func(m ping.Message, usual []delayed) []delayed {
 			usual[0].Addr = netip.MustParseAddr("192.0.2.77")
 			return usual
 		}), unheard, []int{3, 4, 3, 3}},
-		{"another cookie quoted", three, at(2, func(m Message, usual []delayed) []delayed {
+		{"another cookie quoted", three, at(2, func(m ping.Message, usual []delayed) []delayed {
 			usual[0].Data = bytes.Clone(usual[0].Data)
 			usual[0].Data[10]++
 			return usual
 		}), unheard, []int{3, 4, 3, 3}},
-		{"an echo from elsewhere", three, at(4, func(m Message, usual []delayed) []delayed {
+		{"an echo from elsewhere", three, at(4, func(m ping.Message, usual []delayed) []delayed {
 			usual[0].Addr = netip.MustParseAddr("192.0.2.77")
 			return usual
 		}), found("4 * * *", "5 192.0.2.1. 192.0.2.1. 192.0.2.1."), nil},
-		{"advice", three, func(m Message, usual []delayed) []delayed {
-			return append([]delayed{{ms, refusal(m, a, icmpRedirect, 1)}, {ms, refusal(m, a, icmpSourceQuench, 0)}}, usual...)
+		{"advice", three, func(m ping.Message, usual []delayed) []delayed {
+			return append([]delayed{{ms, refusal(m, a, redirect4, 1)}, {ms, refusal(m, a, sourceQuench4, 0)}}, usual...)
 		}, found(arrived), nil},
-		{"the nearer answers come later", three, func(m Message, usual []delayed) []delayed {
+		{"the nearer answers come later", three, func(m ping.Message, usual []delayed) []delayed {
 			usual[0].after = 100*ms - time.Duration(m.TTL)*10*ms
 			return usual
 		}, found(arrived), nil},
-		{"routers in turn", three, func() func(Message, []delayed) []delayed {
+		{"routers in turn", three, func() func(ping.Message, []delayed) []delayed {
 			n := 0
-			return at(2, func(m Message, usual []delayed) []delayed {
+			return at(2, func(m ping.Message, usual []delayed) []delayed {
 				if n++; n == 2 {
 					return []delayed{{20 * ms, exceeded(m, "10.0.0.22")}}
 				}
 				return usual
 			})
 		}(), []string{repeat(1, a), "2 10.0.0.2 10.0.0.22 10.0.0.2", repeat(3, c), arrived}, nil},
-		{"one probe lost on the way", three, func() func(Message, []delayed) []delayed {
+		{"one probe lost on the way", three, func() func(ping.Message, []delayed) []delayed {
 			n := 0
-			return at(3, func(m Message, usual []delayed) []delayed {
+			return at(3, func(m ping.Message, usual []delayed) []delayed {
 				if n++; n == 2 {
 					return nil
 				}
 				return usual
 			})
 		}(), found(arrived), []int{3, 3, 4, 3}},
-		{"one probe lost at the target", three, func() func(Message, []delayed) []delayed {
+		{"one probe lost at the target", three, func() func(ping.Message, []delayed) []delayed {
 			n := 0
-			return at(4, func(m Message, usual []delayed) []delayed {
+			return at(4, func(m ping.Message, usual []delayed) []delayed {
 				if n++; n == 2 {
 					return nil
 				}
 				return usual
 			})
 		}(), found("4 192.0.2.1. * 192.0.2.1."), []int{3, 3, 3, 3}},
-		{"two unreachables lost", three, func() func(Message, []delayed) []delayed {
+		{"two unreachables lost", three, func() func(ping.Message, []delayed) []delayed {
 			n := 0
-			return func(m Message, usual []delayed) []delayed {
+			return func(m ping.Message, usual []delayed) []delayed {
 				if m.TTL < 4 {
 					return usual
 				}
@@ -244,9 +155,9 @@ func TestTrace(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := &way{routers: test.routers, change: test.change}
 				p := newFakePinger(t, newFake(w.answer))
-				opts := []ProbeOption{}
+				opts := []ping.ProbeOption{}
 				if test.name == "a loop" {
-					opts = append(opts, WithMaxHops(6))
+					opts = append(opts, ping.WithMaxHops(6))
 				}
 				if got := lines(t, p, target, opts...); !slices.Equal(got, test.want) {
 					t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
@@ -269,7 +180,7 @@ func TestTraceReplies(t *testing.T) {
 		w := &way{routers: []string{"2001:db8::1"}}
 		p := newFakePinger(t, newFake(w.answer))
 		start := time.Now()
-		var hops []Hop
+		var hops []ping.Hop
 		for h, err := range p.Trace(t.Context(), host) {
 			if err != nil {
 				t.Fatal(err)
@@ -281,13 +192,13 @@ func TestTraceReplies(t *testing.T) {
 		}
 		router, end := hops[0].Replies[1], hops[1].Replies[2]
 		sent, back := start.Add(10*ms), start.Add(20*ms)
-		var refused *ICMPError
-		if !errors.As(router.Err, &refused) || refused.Type != icmp6TimeExceeded || refused.From != router.From {
+		var refused *ping.ICMPError
+		if !errors.As(router.Err, &refused) || refused.Type != timeExceeded6 || refused.From != router.From {
 			t.Errorf("error is %v", router.Err)
 		}
 		router.Err = nil
-		if want := (Reply{
-			Seq: 1, From: netip.MustParseAddr("2001:db8::1"), RTT: 10 * ms, TTL: 63, Clock: ClockKernel,
+		if want := (ping.Reply{
+			Seq: 1, From: netip.MustParseAddr("2001:db8::1"), RTT: 10 * ms, TTL: 63, Clock: ping.ClockKernel,
 			Sent: time.Unix(0, sent.UnixNano()), Received: time.Unix(0, back.UnixNano()),
 		}); router != want {
 			t.Errorf("got %+v, want %+v", router, want)
@@ -305,144 +216,15 @@ func TestTraceReplies(t *testing.T) {
 	})
 }
 
-// A path on which nobody answers costs little more than one timeout, and a long one is not walked step by step. Not
-// many probes go beyond the target.
-func TestTracePace(t *testing.T) {
-	elapsed := func(w *way, opts ...ProbeOption) (took time.Duration, hops int, sent []int) {
-		synctest.Test(t, func(t *testing.T) {
-			p := newFakePinger(t, newFake(w.answer))
-			start := time.Now()
-			hops = len(lines(t, p, target, opts...))
-			took, sent = time.Since(start), w.probes()
-		})
-		return took, hops, sent
-	}
-	// 4 at once, 26 a stride apart, three probes follow each other, and the last waits.
-	took, hops, sent := elapsed(&way{routers: make([]string, 40)})
-	if want := 26*stride + 2*follow + time.Second; took != want || hops != 30 || slices.Max(sent) != 3 || len(sent) != 30 {
-		t.Errorf("silence: %v, %d hops, sent %v, want %v", took, hops, sent, want)
-	}
-	took, hops, sent = elapsed(&way{routers: make([]string, 40)}, WithMaxHops(5), WithTimeout(3*time.Second), WithCount(1))
-	if want := stride + 3*time.Second; took != want || hops != 5 || !slices.Equal(sent, []int{1, 1, 1, 1, 1}) {
-		t.Errorf("silence up to 5 hops: %v, %d hops, sent %v, want %v", took, hops, sent, want)
-	}
-	// A silent hop before the target is tried once more, one timeout later.
-	took, hops, _ = elapsed(&way{routers: []string{"10.0.0.1", ""}})
-	if want := 2*follow + limitPause + time.Second; took != want || hops != 3 {
-		t.Errorf("a silent router: %v, %d hops, want %v", took, hops, want)
-	}
-	// Of 20 routers, 10 ms apart, four answer before the next four need be tried.
-	routers := slices.Repeat([]string{"10.0.0.1"}, 20)
-	took, hops, sent = elapsed(&way{routers: routers})
-	if hops != 21 || took > time.Second {
-		t.Errorf("20 routers: %v, %d hops", took, hops)
-	}
-	// The target, 210 ms away, is found while as many strides pass.
-	if most := 21 + ahead + int(210*ms/stride); len(sent) > most {
-		t.Errorf("20 routers: sent as far as %d, want at most %d", len(sent), most)
-	}
-	took, hops, sent = elapsed(&way{routers: routers[:1]})
-	if want := 60 * ms; took != want || hops != 2 || len(sent) > 2+ahead {
-		t.Errorf("one router: %v, %d hops, sent %v, want %v", took, hops, sent, want)
-	}
-}
-
-// More than three probes for one distance leave an interval apart, so that routers' limits let them be answered.
-func TestTraceInterval(t *testing.T) {
-	for _, c := range []struct {
-		interval time.Duration
-		count    int
-		want     []time.Duration // of sending, to the first distance
-	}{
-		{time.Second, 5, []time.Duration{0, 10 * ms, 20 * ms, 1020 * ms, 2020 * ms}},
-		{5 * ms, 5, []time.Duration{0, 10 * ms, 20 * ms, 25 * ms, 30 * ms}},
-		{0, 5, []time.Duration{0, 10 * ms, 20 * ms, 30 * ms, 40 * ms}},
-		{time.Hour, 3, []time.Duration{0, 10 * ms, 20 * ms}},
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			var got []time.Duration
-			start := time.Now()
-			w := &way{routers: []string{"10.0.0.1"}}
-			w.change = func(m Message, usual []delayed) []delayed {
-				if m.TTL == 1 {
-					got = append(got, time.Since(start))
-				}
-				return usual
-			}
-			p := newFakePinger(t, newFake(w.answer))
-			lines(t, p, target, WithCount(c.count), WithInterval(c.interval))
-			if !slices.Equal(got, c.want) {
-				t.Errorf("interval %v: sent at %v, want %v", c.interval, got, c.want)
-			}
-		})
-	}
-}
-
-// A router that sends no more than Linux does, one error a second after the first six, is found out all the same.
-func TestTraceLimited(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		type bucket struct {
-			tokens time.Duration
-			last   time.Time
-		}
-		buckets := map[string]*bucket{}
-		w := &way{routers: []string{"10.0.0.1", "10.0.0.2", "10.0.0.3"}}
-		w.change = func(m Message, usual []delayed) []delayed {
-			if usual[0].Err == nil {
-				return usual
-			}
-			// As inet_peer_xrlim_allow does it (net/ipv4/icmp.c).
-			b := buckets[usual[0].Err.From.String()]
-			if b == nil {
-				b = &bucket{6 * time.Second, time.Now()}
-				buckets[usual[0].Err.From.String()] = b
-			}
-			b.tokens = min(b.tokens+time.Since(b.last), 6*time.Second)
-			b.last = time.Now()
-			if b.tokens < time.Second {
-				return nil
-			}
-			b.tokens -= time.Second
-			return usual
-		}
-		p := newFakePinger(t, newFake(w.answer))
-		want := []string{repeat(1, "10.0.0.1"), repeat(2, "10.0.0.2"), repeat(3, "10.0.0.3"), repeat(4, target+".")}
-		for i := range 2 {
-			if got := lines(t, p, target); !slices.Equal(got, want) {
-				t.Errorf("trace %d: got %q", i, got)
-			}
-		}
-		// However many are missing, two are sent again.
-		w.sent = nil
-		if got := lines(t, p, target, WithCount(20), WithTimeout(200*ms), WithInterval(0)); len(got) != 4 || !strings.Contains(got[0], "*") {
-			t.Errorf("got %q", got)
-		}
-		if sent := w.probes(); !slices.Equal(sent[:4], []int{22, 22, 22, 20}) {
-			t.Errorf("sent %v", sent)
-		}
-		// No more than a probe or two is let pass now: every router is found, though not three times.
-		for i := range 3 {
-			start := time.Now()
-			for h, err := range p.Trace(t.Context(), target) {
-				if err != nil || len(h.Addrs()) != 1 || !strings.Contains(want[h.Distance-1], h.Addrs()[0].String()) {
-					t.Errorf("limited trace %d: %v, %v", i, h, err)
-				}
-			}
-			if took := time.Since(start); took > 4*time.Second {
-				t.Errorf("limited trace %d took %v", i, took)
-			}
-		}
-	})
-}
-
 // The options hold for each probe, but for the two that make no sense.
 func TestTraceOptions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &way{routers: []string{"10.0.0.1"}}
-		p := newFakePinger(t, newFake(w.answer), WithRate(10), WithTTL(3))
+		p := newFakePinger(t, newFake(w.answer), ping.WithRate(10), ping.WithTTL(3))
 		start := time.Now()
 		got := lines(t, p, target,
-			WithCount(1), WithSize(100), WithTrafficClass(8), WithDontFragment(true), WithInterval(time.Hour))
+			ping.WithCount(1), ping.WithSize(100), ping.WithTrafficClass(8), ping.WithDontFragment(true),
+			ping.WithInterval(time.Hour))
 		if want := []string{"1 10.0.0.1", "2 192.0.2.1."}; !slices.Equal(got, want) {
 			t.Errorf("got %q", got)
 		}
@@ -456,156 +238,11 @@ func TestTraceOptions(t *testing.T) {
 		}
 		w.sent = nil
 		want := []string{"1" + strings.Repeat(" 10.0.0.1", 5)}
-		if got := lines(t, p, target, WithMaxHops(1), WithCount(5)); !slices.Equal(got, want) {
+		if got := lines(t, p, target, ping.WithMaxHops(1), ping.WithCount(5)); !slices.Equal(got, want) {
 			t.Errorf("got %q", got)
 		}
 		if sent := w.probes(); !slices.Equal(sent, []int{5}) {
 			t.Errorf("sent %v", sent)
 		}
-	})
-}
-
-// What keeps a trace from running, or ends it, comes last, with an empty Hop.
-func TestTraceErrors(t *testing.T) {
-	refused := errors.New("no such luck")
-	cancelled, cancel := context.WithCancel(context.Background())
-	cancel()
-	for _, c := range []struct {
-		ctx  context.Context
-		host string
-		opts []ProbeOption
-		want string
-	}{
-		{nil, "", nil, "empty host name"},
-		{nil, target, []ProbeOption{WithMaxHops(0)}, "ping 192.0.2.1: WithMaxHops(0): want 1 to 255"},
-		{nil, target, []ProbeOption{WithMaxHops(256)}, "WithMaxHops(256): want 1 to 255"},
-		{nil, target, []ProbeOption{WithFlow(0)}, "WithFlow(0): want 1 to 65535"},
-		{nil, target, []ProbeOption{WithFlow(65536)}, "WithFlow(65536): want 1 to 65535"},
-		{nil, target, []ProbeOption{WithFlow(9), WithSize(7)}, "WithFlow(9) with WithSize(7): want a size of 8 or more"},
-		{nil, target, []ProbeOption{WithSize(7)}, "WithSize(7): Trace takes 8 or more"},
-		{nil, target, []ProbeOption{WithCount(1001)}, "WithCount(1001): Trace takes 1 to 1000"},
-		{nil, target, []ProbeOption{nil}, "option 0 is nil"},
-		{cancelled, target, nil, "context canceled"},
-		{nil, target, []ProbeOption{WithMaxHops(1)}, "ping 192.0.2.1: no such luck"},
-	} {
-		t.Run(c.want, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				f := newFake(nil)
-				f.refuse = func(int, Message) error { return refused }
-				p := newFakePinger(t, f)
-				ctx := c.ctx
-				if ctx == nil {
-					ctx = t.Context()
-				}
-				n := 0
-				for h, err := range p.Trace(ctx, c.host, c.opts...) {
-					if n++; err == nil || !strings.Contains(err.Error(), c.want) || h.Distance != 0 || h.Replies != nil {
-						t.Errorf("got %v, %v", h, err)
-					}
-				}
-				if n != 1 {
-					t.Errorf("%d turns", n)
-				}
-			})
-		})
-	}
-	if p, err := New(WithTransport(newFake(nil)), WithFlow(9), WithSize(7)); err == nil || p != nil {
-		t.Errorf("New with WithFlow(9) and WithSize(7): %v", err)
-	}
-}
-
-// Whenever a trace is broken, cancelled or its Pinger closed, nothing is left of it.
-func TestTraceCutShort(t *testing.T) {
-	routers := []string{"10.0.0.1", "", "10.0.0.3", "", "10.0.0.5"}
-	for at := time.Duration(0); at < 2400*ms; at += 7 * ms {
-		synctest.Test(t, func(t *testing.T) {
-			w := &way{routers: routers}
-			p := newFakePinger(t, newFake(w.answer))
-			ctx, cancel := context.WithTimeout(t.Context(), at)
-			defer cancel()
-			start := time.Now()
-			var last error
-			for _, err := range p.Trace(ctx, target) {
-				last = err
-			}
-			if last != nil && (!errors.Is(last, context.DeadlineExceeded) || time.Since(start) != at) {
-				t.Errorf("after %v: %v", time.Since(start), last)
-			}
-			checkNothingLeft(t, p, w)
-		})
-		synctest.Test(t, func(t *testing.T) {
-			w := &way{routers: routers}
-			p := newFakePinger(t, newFake(w.answer))
-			time.AfterFunc(at, func() { p.Close() })
-			start := time.Now()
-			var last error
-			for _, err := range p.Trace(t.Context(), target) {
-				last = err
-			}
-			if last != nil && (!errors.Is(last, net.ErrClosed) || time.Since(start) != at) {
-				t.Errorf("after %v: %v", time.Since(start), last)
-			}
-			if c := p.Counters(); c.InFlight != 0 {
-				t.Errorf("counters %+v", c)
-			}
-		})
-	}
-	for turns := 1; turns <= 6; turns++ {
-		synctest.Test(t, func(t *testing.T) {
-			w := &way{routers: routers}
-			p := newFakePinger(t, newFake(w.answer))
-			n := 0
-			for h, err := range p.Trace(t.Context(), target) {
-				if n++; err != nil || h.Distance != n {
-					t.Errorf("turn %d: %v, %v", n, h, err)
-				}
-				if n == turns {
-					break
-				}
-			}
-			checkNothingLeft(t, p, w)
-		})
-	}
-}
-
-// checkNothingLeft looks whether a trace that has ended has probes in flight, or sends more.
-func checkNothingLeft(t *testing.T, p *Pinger, w *way) {
-	t.Helper()
-	c := p.Counters()
-	sent := len(w.probes())
-	time.Sleep(5 * time.Second)
-	f := &p.lines[0].Load().conn.flight
-	after := p.Counters()
-	if c.InFlight != 0 || after.Sent != c.Sent || len(w.probes()) != sent {
-		t.Errorf("counters %+v, and later %+v", c, after)
-	}
-	if !f.deserted() || f.count != 0 {
-		t.Errorf("%d slots are taken", f.count)
-	}
-}
-
-// A caller that takes its time distorts no RTT, and a second trace over the same Pinger is another's business.
-func TestTraceSlowCaller(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := &way{routers: []string{"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6"}}
-		p := newFakePinger(t, newFake(w.answer))
-		var wg sync.WaitGroup
-		for range 5 {
-			wg.Go(func() {
-				for h, err := range p.Trace(t.Context(), target) {
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					for _, r := range h.Replies {
-						if want := time.Duration(h.Distance) * 10 * ms; r.RTT != want {
-							t.Errorf("hop %d: RTT %v, want %v", h.Distance, r.RTT, want)
-						}
-					}
-					time.Sleep(300 * ms)
-				}
-			})
-		}
-		wg.Wait()
 	})
 }
