@@ -34,13 +34,13 @@ type chaosFault struct {
 // Callers do anything, over the kernel's sockets and a network with all kinds of faults, which come and go: each call
 // ends, each probe is counted once, and all is well again when the faults have passed.
 func TestChaos(t *testing.T) {
-	s := newStorm(t)
+	s := newStorm(t, *chaos, 600*ms, 2*time.Second)
 	s.expected = []error{syscall.EPERM, syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EMSGSIZE, syscall.ENETDOWN,
 		syscall.EADDRNOTAVAIL}
 	faults := s.network(netlab.Self(t))
 	start := time.Now()
-	for time.Since(start) < *chaos {
-		s.kernelRound(faults, min(*chaos/2, 3*time.Second))
+	for time.Since(start) < s.length {
+		s.kernelRound(faults, min(s.length/2, 3*time.Second))
 	}
 	wanted := []string{"answered", "timed out", "dropped here", "ICMP error", "no room", "closed", "cut short",
 		"not sent: " + syscall.EPERM.Error(), "not sent: " + syscall.ENETUNREACH.Error(),

@@ -15,15 +15,12 @@ import (
 	"github.com/icmpsock/ping/internal/netlab"
 )
 
-var cutSweeps = flag.Duration("cutsweeps", time.Second, "how long TestCutSweeps runs")
+var cutSweeps = flag.Duration("cutsweeps", 0, "how long TestCutSweeps runs; 0: 300 ms, 1 s with -long")
 
 // Sweeps over very many hosts, each cut short while it sets out: it ends, and soon.
 func TestCutSweeps(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a second, or as long as -cutsweeps says")
-	}
 	netlab.Require(t)
-	s := newStorm(t)
+	s := newStorm(t, *cutSweeps, 300*ms, time.Second)
 	p, err := ping.New()
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +28,7 @@ func TestCutSweeps(t *testing.T) {
 	defer p.Close()
 	r := s.chance()
 	sweeps, replies, late, latest := 0, 0, 0, time.Duration(0)
-	for start := time.Now(); time.Since(start) < *cutSweeps; sweeps++ {
+	for start := time.Now(); time.Since(start) < s.length; sweeps++ {
 		after := time.Duration(r.Int64N(int64(5*ms) >> r.IntN(10))) // mostly while sockets are opened and lanes started
 		s.await(func() {
 			ctx, cancel := context.WithCancel(t.Context())

@@ -20,7 +20,7 @@ import (
 )
 
 var (
-	chaos     = flag.Duration("chaos", 2*time.Second, "how long each of the chaos tests runs")
+	chaos     = flag.Duration("chaos", 0, "how long each of the chaos tests runs; 0: 600 ms, 2 s with -long")
 	chaosSeed = flag.Uint64("chaosseed", 0, "what the chaos tests draw their chances from; 0: something new each time")
 )
 
@@ -36,6 +36,7 @@ const (
 // test with the stacks of all goroutines.
 type storm struct {
 	*testing.T
+	length   time.Duration
 	seed     uint64
 	expected []error // of sending, beside those that every storm expects
 	over     atomic.Bool
@@ -52,11 +53,13 @@ type pending struct {
 	due  time.Time // when it has to return
 }
 
-func newStorm(t *testing.T) *storm {
-	if testing.Short() {
-		t.Skip("takes two seconds, or as many as -chaos says")
+// newStorm returns a storm for a test that is to last as long as asked, or if that is 0, what is usual, or full with
+// -long.
+func newStorm(t *testing.T, asked, usual, full time.Duration) *storm {
+	if asked == 0 {
+		asked = atLength(t, usual, full)
 	}
-	s := &storm{T: t, seed: *chaosSeed, calls: make(map[*pending]struct{}), kinds: make(map[string]int)}
+	s := &storm{T: t, length: asked, seed: *chaosSeed, calls: make(map[*pending]struct{}), kinds: make(map[string]int)}
 	if s.seed == 0 {
 		s.seed = rand.Uint64()
 	}
@@ -174,7 +177,7 @@ func (s *storm) finish(wanted ...string) {
 	}
 	s.Logf("seed %d: %s", s.seed, strings.Join(list, ", "))
 	for _, kind := range wanted {
-		if s.kinds[kind] == 0 && *chaos >= longRun {
+		if s.kinds[kind] == 0 && s.length >= longRun {
 			s.Errorf("never: %s", kind)
 		}
 	}

@@ -103,11 +103,11 @@ func recovers() bool {
 
 // Callers do anything, over a Transport that does anything: each call ends, and each probe is counted once.
 func TestChaosTransport(t *testing.T) {
-	s := newStorm(t)
+	s := newStorm(t, *chaos, 600*ms, 2*time.Second)
 	s.expected = []error{errOwn}
 	start := time.Now()
-	for n := 0; time.Since(start) < *chaos; n++ {
-		s.transportRound(n, min(*chaos/4, time.Second))
+	for n := 0; time.Since(start) < s.length; n++ {
+		s.transportRound(n, min(s.length/4, time.Second))
 	}
 	s.finish("answered", "timed out", "ICMP error", "no room", "closed", "cut short", "not sent: "+errOwn.Error(),
 		errMood.Error(), errIterator.Error(), errBody.Error(), "Send has no room", "Send fails", "Send takes a part",

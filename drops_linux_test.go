@@ -118,3 +118,30 @@ func echoRepliesIn(t *testing.T) (n int) {
 	}
 	return n
 }
+
+// What was dropped stays counted when the socket is gone.
+func TestDropsAfterClose(t *testing.T) {
+	const copies = 1000 // of each reply
+	responder := netlab.NewResponder(t, netlab.Self(t), netlab.ResponderConfig{
+		Addrs:  nearPrefixes(),
+		Quiet:  true,
+		Script: func(r *netlab.Request) []netlab.Answer { return slices.Repeat([]netlab.Answer{r.Echo()}, copies) },
+	})
+	p := openPinger(t)
+	shrinkBuffers(t, 4096)
+	eventually(t, "something is dropped", func() bool {
+		p.Ping(t.Context(), far4, ping.WithTimeout(time.Second))
+		return p.Counters().LocalDrops > 0
+	})
+	eventually(t, "all has been read", func() bool {
+		requests, answers := responder.Count()
+		k := p.Counters()
+		return answers == copies*requests && uint64(requests) == k.Sent &&
+			uint64(answers) == k.Received+k.Late+k.Duplicates+k.Stray+k.LocalDrops
+	})
+	before := p.Counters().LocalDrops
+	p.Close()
+	if after := p.Counters().LocalDrops; after != before {
+		t.Errorf("%d before Close, %d after", before, after)
+	}
+}

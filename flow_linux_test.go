@@ -1,4 +1,4 @@
-package ping
+package ping_test
 
 import (
 	"encoding/binary"
@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
 )
 
@@ -27,23 +28,23 @@ func TestFlowOnTheWire(t *testing.T) {
 		}
 		return []netlab.Answer{exceededAt(r)}
 	})
-	eachKind(t, func(t *testing.T, kind Option) {
-		p := newPinger(t, kind)
+	overEachKind(t, func(t *testing.T, kind ping.Option) {
+		p := openPinger(t, kind)
 		for _, host := range []string{beyond4, beyond6} {
 			flows := map[string]int{}
 			for _, flow := range []int{0, 1, 2, 1000, 65535} {
-				var opts []ProbeOption
+				var opts []ping.ProbeOption
 				if flow > 0 {
-					opts = append(opts, WithFlow(flow))
+					opts = append(opts, ping.WithFlow(flow))
 				}
 				responder.Reset()
 				for range 2 {
-					if got := lines(t, p, host, append(opts, WithTimeout(time.Minute))...); len(got) != 6 {
+					if got := lines(t, p, host, append(opts, ping.WithTimeout(time.Minute))...); len(got) != 6 {
 						t.Errorf("flow %d: %q", flow, got)
 					}
 				}
 				if flow > 0 {
-					if s, err := p.PingN(t.Context(), host, 10, append(opts, WithInterval(0))...); err != nil || s.Received != 10 {
+					if s, err := p.PingN(t.Context(), host, 10, append(opts, ping.WithInterval(0))...); err != nil || s.Received != 10 {
 						t.Errorf("flow %d: %v, %v", flow, s, err)
 					}
 				}
@@ -77,7 +78,7 @@ func TestFlowUnprivileged(t *testing.T) {
 	})
 	labels := map[uint32]bool{}
 	if err := withoutCapabilities(func() error {
-		p, err := New(WithSocket(SocketDatagram), WithTimeout(time.Minute))
+		p, err := ping.New(ping.WithSocket(ping.SocketDatagram), ping.WithTimeout(time.Minute))
 		if err != nil {
 			return err
 		}
@@ -86,7 +87,7 @@ func TestFlowUnprivileged(t *testing.T) {
 			for _, flow := range []int{1, 2} {
 				responder.Reset()
 				n := 0
-				for h, err := range p.Trace(t.Context(), host, WithFlow(flow)) {
+				for h, err := range p.Trace(t.Context(), host, ping.WithFlow(flow)) {
 					if err != nil {
 						return err
 					}
@@ -121,11 +122,11 @@ func TestFlowReopened(t *testing.T) {
 		}
 		return []netlab.Answer{exceededAt(r)}
 	})
-	p := newPinger(t)
+	p := openPinger(t)
 	for _, host := range []string{beyond4, beyond6} {
 		responder.Reset()
 		n := 0
-		for h, err := range p.Trace(t.Context(), host, WithTimeout(time.Minute)) {
+		for h, err := range p.Trace(t.Context(), host, ping.WithTimeout(time.Minute)) {
 			if n++; err != nil || h.Distance != n {
 				t.Errorf("got %v, %v", h, err)
 			}
@@ -166,13 +167,13 @@ func TestFlowBalanced(t *testing.T) {
 		}
 		return []netlab.Answer{r.Error(hopAddr(r.Dst, 10*r.TTL+int(sum>>4%2)), typeExceeded(r), 0, 0, -1)}
 	})
-	eachKind(t, func(t *testing.T, kind Option) {
-		p := newPinger(t, kind)
+	overEachKind(t, func(t *testing.T, kind ping.Option) {
+		p := openPinger(t, kind)
 		for _, host := range []string{beyond4, beyond6} {
 			paths := map[string]bool{}
 			for flow := 1; flow <= 40; flow++ {
 				var path []byte
-				for h, err := range p.Trace(t.Context(), host, WithFlow(flow), WithTimeout(time.Minute)) {
+				for h, err := range p.Trace(t.Context(), host, ping.WithFlow(flow), ping.WithTimeout(time.Minute)) {
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -241,12 +242,12 @@ func TestFlowThroughRouters(t *testing.T) {
 		{"10.78.9.9", "0", 1}, {"10.78.9.9", "1", 1}, {"fd78:0:9::9", "0", 2},
 	} {
 		fork.Sysctl(t, "net/ipv4/fib_multipath_hash_policy", c.policy)
-		eachKind(t, func(t *testing.T, kind Option) {
-			p := newPinger(t, kind)
+		overEachKind(t, func(t *testing.T, kind ping.Option) {
+			p := openPinger(t, kind)
 			second := map[netip.Addr]int{}
 			for flow := 1; flow <= 40; flow++ {
 				n := 0
-				for h, err := range p.Trace(t.Context(), c.host, WithFlow(flow), WithTimeout(time.Minute)) {
+				for h, err := range p.Trace(t.Context(), c.host, ping.WithFlow(flow), ping.WithTimeout(time.Minute)) {
 					if n++; err != nil || len(h.Addrs()) != 1 {
 						t.Errorf("flow %d: %v, %v", flow, h, err)
 						break

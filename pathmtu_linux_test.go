@@ -1,4 +1,4 @@
-package ping
+package ping_test
 
 import (
 	"encoding/binary"
@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
 )
 
@@ -21,7 +22,7 @@ func mtuPath(t *testing.T, mtus ...int) (beyond []*netlab.Namespace, hosts [2]st
 	t.Helper()
 	all := []*netlab.Namespace{netlab.Self(t)}
 	families := []bool{false, true}
-	if slices.Min(mtus) < minPacket6 {
+	if slices.Min(mtus) < 1280 { // the least of IPv6 (RFC 8200 section 5)
 		families = families[:1]
 	}
 	addr := func(v6 bool, link, end int) netip.Addr {
@@ -64,7 +65,7 @@ func mtuPath(t *testing.T, mtus ...int) (beyond []*netlab.Namespace, hosts [2]st
 }
 
 // checkMTU asserts what is found, for hosts together.
-func checkMTU(t *testing.T, p *Pinger, want map[string]int, opts ...ProbeOption) {
+func checkMTU(t *testing.T, p *ping.Pinger, want map[string]int, opts ...ping.ProbeOption) {
 	t.Helper()
 	var wg sync.WaitGroup
 	for host, mtu := range want {
@@ -79,8 +80,8 @@ func checkMTU(t *testing.T, p *Pinger, want map[string]int, opts ...ProbeOption)
 
 // Loopback carries what its MTU of 65,536 lets through, and an IPv4 packet cannot be larger than 65,535.
 func TestPathMTULoopback(t *testing.T) {
-	eachKind(t, func(t *testing.T, kind Option) {
-		checkMTU(t, newPinger(t, kind), map[string]int{"127.0.0.1": maxPacket4, "::1": 65536})
+	overEachKind(t, func(t *testing.T, kind ping.Option) {
+		checkMTU(t, openPinger(t, kind), map[string]int{"127.0.0.1": 65535, "::1": 65536})
 	})
 }
 
@@ -103,8 +104,8 @@ func TestPathMTURouters(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(c.mtus), func(t *testing.T) {
 			_, hosts := mtuPath(t, c.mtus...)
-			eachKind(t, func(t *testing.T, kind Option) {
-				p := newPinger(t, kind)
+			overEachKind(t, func(t *testing.T, kind ping.Option) {
+				p := openPinger(t, kind)
 				for range 2 { // what the kernel has learned meanwhile changes nothing
 					checkMTU(t, p, map[string]int{hosts[0]: c.want, hosts[1]: c.want})
 				}
@@ -116,11 +117,11 @@ func TestPathMTURouters(t *testing.T) {
 	}
 	t.Run("with wire stamps", func(t *testing.T) {
 		_, hosts := mtuPath(t, 1500, 1400)
-		checkMTU(t, newPinger(t, WithWireTimestamps(true)), map[string]int{hosts[0]: 1400, hosts[1]: 1400, "::1": 65536})
+		checkMTU(t, openPinger(t, ping.WithWireTimestamps(true)), map[string]int{hosts[0]: 1400, hosts[1]: 1400, "::1": 65536})
 	})
 	t.Run("IPv4 below what IPv6 needs", func(t *testing.T) {
 		_, hosts := mtuPath(t, 1500, 600)
-		checkMTU(t, newPinger(t), map[string]int{hosts[0]: 600})
+		checkMTU(t, openPinger(t), map[string]int{hosts[0]: 600})
 	})
 }
 
@@ -129,15 +130,15 @@ func TestPathMTURouters(t *testing.T) {
 func TestPathMTUSilentRouters(t *testing.T) {
 	t.Run("no ICMP errors", func(t *testing.T) {
 		beyond, hosts := mtuPath(t, 1500, 1400)
-		p := newPinger(t)
+		p := openPinger(t)
 		beyond[0].RefuseOutput(t)
-		checkMTU(t, p, map[string]int{hosts[0]: 1400}, WithTimeout(200*ms))
+		checkMTU(t, p, map[string]int{hosts[0]: 1400}, ping.WithTimeout(200*ms))
 	})
 	t.Run("a link of two MTUs", func(t *testing.T) {
 		beyond, hosts := mtuPath(t, 1500, 1500)
 		beyond[1].SetMTU(t, "m1b", 1400)
 		// The veth pair lets pass 4 bytes more, for a VLAN's tag (include/linux/netdevice.h, __is_skb_forwardable).
-		checkMTU(t, newPinger(t), map[string]int{hosts[0]: 1404, hosts[1]: 1404}, WithTimeout(200*ms))
+		checkMTU(t, openPinger(t), map[string]int{hosts[0]: 1404, hosts[1]: 1404}, ping.WithTimeout(200*ms))
 	})
 }
 
@@ -172,8 +173,9 @@ func TestPathMTUNarrowWayBack(t *testing.T) {
 	back.Route(t, netip.MustParsePrefix("2001:db8:790::/64"), netip.MustParseAddr("2001:db8:791::2"), "far")
 	back.SetMTU(t, "near", 1300)
 	self.SetMTU(t, "w1", 1300)
-	eachKind(t, func(t *testing.T, kind Option) {
-		checkMTU(t, newPinger(t, kind), map[string]int{"10.79.0.2": 1500, "2001:db8:790::2": 1500}, WithTimeout(time.Second))
+	overEachKind(t, func(t *testing.T, kind ping.Option) {
+		want := map[string]int{"10.79.0.2": 1500, "2001:db8:790::2": 1500}
+		checkMTU(t, openPinger(t, kind), want, ping.WithTimeout(time.Second))
 	})
 }
 
@@ -197,7 +199,7 @@ func mtuIndex(a netip.Addr) int {
 func mtuResponder(t *testing.T, script func(i int, r *netlab.Request) []netlab.Answer) *netlab.Responder {
 	return netlab.NewResponder(t, netlab.Self(t), netlab.ResponderConfig{
 		MTU:    9000,
-		Addrs:  []netip.Prefix{netip.MustParsePrefix(near4 + "/24"), netip.MustParsePrefix(near6 + "/64")},
+		Addrs:  nearPrefixes(),
 		Routes: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8:2::/64")},
 		Script: func(r *netlab.Request) []netlab.Answer {
 			if !r.DontFragment {
@@ -211,9 +213,9 @@ func mtuResponder(t *testing.T, script func(i int, r *netlab.Request) []netlab.A
 // refuseMTU is the error of a router that names an MTU.
 func refuseMTU(r *netlab.Request, mtu uint32) netlab.Answer {
 	if r.Dst.Is6() {
-		return r.Error(router(r.Dst), icmp6PacketTooBig, 0, mtu, -1)
+		return r.Error(router(r.Dst), 2, 0, mtu, -1) // packet too big
 	}
-	return r.Error(router(r.Dst), icmpUnreachable, codeFragmentationNeeded, mtu, -1)
+	return r.Error(router(r.Dst), 3, 4, mtu, -1) // fragmentation needed
 }
 
 // Where packets vanish without a word, and a fifth of those that do not is lost as well, the MTU is found by search.
@@ -241,9 +243,9 @@ func TestPathMTUBlackHole(t *testing.T) {
 		}
 	}
 	var wg sync.WaitGroup
-	for _, kind := range []SocketKind{SocketDatagram, SocketRaw} {
-		p := newPinger(t, WithSocket(kind))
-		wg.Go(func() { checkMTU(t, p, want, WithTimeout(500*ms)) })
+	for _, kind := range []ping.SocketKind{ping.SocketDatagram, ping.SocketRaw} {
+		p := openPinger(t, ping.WithSocket(kind))
+		wg.Go(func() { checkMTU(t, p, want, ping.WithTimeout(500*ms)) })
 	}
 	wg.Wait()
 }
@@ -269,13 +271,13 @@ func TestPathMTULies(t *testing.T) {
 		}
 		return []netlab.Answer{r.Echo()}
 	})
-	eachKind(t, func(t *testing.T, kind Option) {
-		p := newPinger(t, kind)
+	overEachKind(t, func(t *testing.T, kind ping.Option) {
+		p := openPinger(t, kind)
 		want := map[string]int{}
 		for i := range lies {
 			want[mtuHost(false, i)], want[mtuHost(true, i)] = mtu, mtu
 		}
-		checkMTU(t, p, want, WithTimeout(time.Minute))
+		checkMTU(t, p, want, ping.WithTimeout(time.Minute))
 	})
 	// Each answer that made a result was one to a packet of that size.
 	passed := map[netip.Addr]bool{}
@@ -285,7 +287,7 @@ func TestPathMTULies(t *testing.T) {
 	}
 	checksums := map[flow]uint16{} // what routers tell flows apart by
 	for _, q := range r.Records() {
-		f, sum := flow{q.Dst, q.ID}, binary.BigEndian.Uint16(q.Packet[len(q.Packet)-len(q.Payload)-headerLen+2:])
+		f, sum := flow{q.Dst, q.ID}, binary.BigEndian.Uint16(q.Packet[len(q.Packet)-len(q.Payload)-6:])
 		if first, ok := checksums[f]; ok && first != sum {
 			t.Fatalf("%v: the checksums of one search differ: %#x, %#x", q.Dst, first, sum)
 		}
@@ -304,7 +306,7 @@ func TestPathMTULies(t *testing.T) {
 
 // Reopen and other calls over the same sockets do a search no harm, nor does it them.
 func TestPathMTUBesideOthers(t *testing.T) {
-	p := newPinger(t)
+	p := openPinger(t)
 	var reopen sync.Once
 	r := mtuResponder(t, func(i int, r *netlab.Request) []netlab.Answer {
 		if len(r.Packet) > 1400 {
@@ -323,7 +325,7 @@ func TestPathMTUBesideOthers(t *testing.T) {
 	for i := range 4 {
 		wg.Go(func() {
 			s, err := p.PingN(t.Context(), mtuHost(i%2 == 1, 50+i), 300,
-				WithInterval(0), WithTimeout(time.Minute), WithDontFragment(true))
+				ping.WithInterval(0), ping.WithTimeout(time.Minute), ping.WithDontFragment(true))
 			if err != nil || s.Received != 300 {
 				t.Errorf("beside it: %v, %v", s, err)
 			}
@@ -333,7 +335,7 @@ func TestPathMTUBesideOthers(t *testing.T) {
 	for i := range 8 {
 		want[mtuHost(i%2 == 1, i)] = 1400
 	}
-	checkMTU(t, p, want, WithTimeout(time.Minute))
+	checkMTU(t, p, want, ping.WithTimeout(time.Minute))
 	wg.Wait()
 	moved := false
 	first := map[netip.Addr]uint16{}
@@ -353,11 +355,11 @@ func TestPathMTUBesideOthers(t *testing.T) {
 func TestPathMTUUnprivileged(t *testing.T) {
 	_, hosts := mtuPath(t, 1500, 1400)
 	if err := withoutCapabilities(func() error {
-		if p, err := New(WithSocket(SocketRaw)); !errors.Is(err, fs.ErrPermission) {
+		if p, err := ping.New(ping.WithSocket(ping.SocketRaw)); !errors.Is(err, fs.ErrPermission) {
 			p.Close()
 			return fmt.Errorf("a raw socket: %w", err)
 		}
-		p, err := New(WithSocket(SocketDatagram))
+		p, err := ping.New(ping.WithSocket(ping.SocketDatagram))
 		if err != nil {
 			return err
 		}
@@ -367,9 +369,9 @@ func TestPathMTUUnprivileged(t *testing.T) {
 				return fmt.Errorf("%s: got %d, %w", host, got, err)
 			}
 		}
-		var e *ICMPError
-		got, err := p.PathMTU(t.Context(), hosts[0], WithTTL(1))
-		if got != 0 || !errors.As(err, &e) || e.Type != icmpTimeExceeded {
+		var e *ping.ICMPError
+		got, err := p.PathMTU(t.Context(), hosts[0], ping.WithTTL(1))
+		if got != 0 || !errors.As(err, &e) || e.Type != 11 /* time exceeded */ {
 			return fmt.Errorf("a TTL of 1: got %d, %w", got, err)
 		}
 		return nil

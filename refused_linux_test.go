@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
@@ -157,5 +160,58 @@ func TestRejectedBesideHealthy(t *testing.T) {
 		if slowest > longest || slowestRTT > longest {
 			t.Errorf("a Ping took %v, and an RTT was %v, want %v at most", slowest, slowestRTT, longest)
 		}
+	})
+}
+
+// The routes and the firewall of this host refuse a probe at once, and the run goes on.
+func TestRefusedHere(t *testing.T) {
+	ns := netlab.Self(t)
+	for _, c := range []struct {
+		name  string
+		route int // 0: none
+		want  error
+	}{
+		{"no route", 0, syscall.ENETUNREACH},
+		{"unreachable", unix.RTN_UNREACHABLE, syscall.EHOSTUNREACH},
+		{"prohibit", unix.RTN_PROHIBIT, syscall.EACCES},
+		{"blackhole", unix.RTN_BLACKHOLE, syscall.EINVAL},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.route != 0 {
+				ns.RouteType(t, netip.MustParsePrefix("192.0.2.0/24"), c.route)
+			}
+			overEachKind(t, func(t *testing.T, kind ping.Option) {
+				p := openPinger(t, kind)
+				s, err := p.PingN(t.Context(), "192.0.2.1", 3, ping.WithInterval(ms))
+				if err != nil || s.SendErrors != 3 || s.Sent != 0 {
+					t.Fatalf("got %v, %v", s, err)
+				}
+				for _, r := range s.Replies {
+					if !errors.Is(r.Err, c.want) {
+						t.Errorf("got %v, want %v", r.Err, c.want)
+					}
+				}
+				if _, err := p.Ping(t.Context(), "192.0.2.1"); !errors.Is(err, c.want) {
+					t.Errorf("got %v, want %v", err, c.want)
+				}
+				if _, err := p.Ping(t.Context(), "127.0.0.1"); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+	t.Run("firewall", func(t *testing.T) {
+		overEachKind(t, func(t *testing.T, kind ping.Option) {
+			p := openPinger(t, kind)
+			undo := ns.RefuseOutput(t)
+			s, err := p.PingN(t.Context(), "127.0.0.1", 3, ping.WithInterval(ms))
+			if err != nil || s.SendErrors != 3 || !errors.Is(s.Replies[0].Err, fs.ErrPermission) {
+				t.Errorf("got %v, %v", s, err)
+			}
+			undo()
+			if _, err := p.Ping(t.Context(), "127.0.0.1"); err != nil {
+				t.Error(err)
+			}
+		})
 	})
 }

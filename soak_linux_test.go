@@ -1,4 +1,4 @@
-package ping
+package ping_test
 
 import (
 	"context"
@@ -13,11 +13,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
 )
 
 // soak is for how long TestSoak runs.
-var soak = flag.Duration("soak", 2*time.Second, "how long TestSoak runs")
+var soak = flag.Duration("soak", 0, "how long TestSoak runs; 0: 600 ms, 2 s with -long")
 
 // A soaked is what the responder did with the requests to one address, of which each call has one of its own, in the
 // order in which they came.
@@ -29,14 +30,15 @@ type soaked struct {
 // Full rate, for a long time, over a network that loses, doubles and reorders, with callers that give up: each probe has
 // had the end that the responder gave it, each packet is accounted for, and neither memory nor goroutines grow.
 func TestSoak(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes two seconds, or as many as -soak says")
+	length := *soak
+	if length == 0 {
+		length = atLength(t, 600*ms, 2*time.Second)
 	}
 	var book sync.Map // of *soaked by address, for as long as its call runs
 	var losses, doubles atomic.Uint64
 	r := rand.New(rand.NewPCG(17, 18)) // the responder's own
 	responder := netlab.NewResponder(t, netlab.Self(t), netlab.ResponderConfig{
-		Addrs:  []netip.Prefix{netip.MustParsePrefix(near4 + "/24"), netip.MustParsePrefix(near6 + "/64")},
+		Addrs:  nearPrefixes(),
 		Routes: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8:a::/64")},
 		Quiet:  true,
 		Script: func(q *netlab.Request) (answers []netlab.Answer) {
@@ -63,8 +65,8 @@ func TestSoak(t *testing.T) {
 			return answers
 		},
 	})
-	p := newPinger(t)
-	ctx, cancel := context.WithTimeout(t.Context(), *soak)
+	p := openPinger(t)
+	ctx, cancel := context.WithTimeout(t.Context(), length)
 	defer cancel()
 
 	const callers = 32
@@ -89,7 +91,8 @@ func TestSoak(t *testing.T) {
 		}
 		count, seen := 1+r.IntN(200), map[int]error{}
 		var end error
-		for reply, err := range p.Stream(call, addr.String(), WithCount(count), WithInterval(time.Nanosecond), WithTimeout(250*ms)) {
+		opts := []ping.ProbeOption{ping.WithCount(count), ping.WithInterval(time.Nanosecond), ping.WithTimeout(250 * ms)}
+		for reply, err := range p.Stream(call, addr.String(), opts...) {
 			if end = err; err != nil {
 				break
 			}
@@ -116,8 +119,8 @@ func TestSoak(t *testing.T) {
 		for seq, err := range seen {
 			probes.Add(1)
 			switch {
-			case errors.Is(err, ErrLocalDrop):
-			case err != nil && !errors.Is(err, ErrTimeout):
+			case errors.Is(err, ping.ErrLocalDrop):
+			case err != nil && !errors.Is(err, ping.ErrTimeout):
 				t.Errorf("%v: probe %d: %v", addr, seq, err)
 			case seq >= len(truth.answered):
 				if err == nil { // else the responder has not got so far
@@ -141,7 +144,7 @@ func TestSoak(t *testing.T) {
 	goroutines := runtime.NumGoroutine()
 	const rounds = 8
 	for i := range rounds {
-		round, done := context.WithTimeout(ctx, *soak/(rounds+1))
+		round, done := context.WithTimeout(ctx, length/(rounds+1))
 		var wg sync.WaitGroup
 		for c := range callers {
 			wg.Go(func() {
@@ -154,7 +157,7 @@ func TestSoak(t *testing.T) {
 		done()
 		measure()
 	}
-	await(t, "all has been read", func() bool {
+	eventually(t, "all has been read", func() bool {
 		requests, answers := responder.Count()
 		k := p.Counters()
 		return uint64(requests) == k.Sent && uint64(answers) == k.Sent-losses.Load()+doubles.Load() &&
@@ -163,11 +166,12 @@ func TestSoak(t *testing.T) {
 	k := p.Counters()
 	t.Logf("%d calls, %d of them cut short, %d probes told of, %d too late or lost here; losses %d, doubles %d; %+v; heap %v",
 		calls.Load(), cut.Load(), probes.Load(), tardy.Load(), losses.Load(), doubles.Load(), k, memory)
-	if k.Sent != k.Received+k.Lost+k.Abandoned || k.InFlight+k.Corrupted+k.SendErrors+k.Errors != 0 || tardy.Load() > k.Late+k.LocalDrops {
+	if k.Sent != k.Received+k.Lost+k.Abandoned || k.InFlight+k.Corrupted+k.SendErrors+k.Errors != 0 ||
+		tardy.Load() > k.Late+k.LocalDrops {
 		t.Errorf("%d too late or lost here; counters are %+v", tardy.Load(), k)
 	}
 	if first, last := memory[1], memory[rounds-1]; last > first+1<<20 {
 		t.Errorf("the heap has grown from %d to %d bytes: %v", first, last, memory)
 	}
-	awaitGoroutines(t, goroutines)
+	eventually(t, "no goroutine is left", func() bool { return runtime.NumGoroutine() <= goroutines })
 }

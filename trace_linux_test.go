@@ -1,10 +1,9 @@
-package ping
+package ping_test
 
 import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
@@ -12,135 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
 )
-
-// Eight routers of Linux's own are found, as other programs find them.
-func TestTraceRouters(t *testing.T) {
-	chain := netlab.NewChain(t, netlab.Self(t), 8)
-	for _, addrs := range [][]netip.Addr{chain.Addrs4, chain.Addrs6} {
-		host := addrs[8].String()
-		var want []string
-		for i, a := range addrs {
-			word := a.String()
-			if i == 8 {
-				word += "."
-			}
-			want = append(want, repeat(i+1, word))
-		}
-		eachKind(t, func(t *testing.T, kind Option) {
-			p := newPinger(t, kind)
-			for h, err := range p.Trace(t.Context(), host, WithTimeout(time.Minute)) {
-				if err != nil || h.Distance > 9 || sketch(h) != want[h.Distance-1] {
-					t.Errorf("got %v, %v", h, err)
-				}
-				for _, r := range h.Replies {
-					// Each router on the way back takes one off the 64 that all begin with.
-					if r.TTL != 65-h.Distance || r.RTT <= 0 || r.Clock != ClockKernel {
-						t.Errorf("hop %d: %+v", h.Distance, r)
-					}
-				}
-			}
-			if c := p.Counters(); c.Received < 3 || c.Errors != 24 || c.InFlight != 0 {
-				t.Errorf("counters %+v", c)
-			}
-		})
-		for _, command := range []string{"traceroute -I -n " + host, "mtr -n -r -c 3 -i 0.1 -G 1 " + host} {
-			words := strings.Fields(command)
-			if _, err := exec.LookPath(words[0]); err != nil {
-				t.Logf("not compared with %s, which is not installed", words[0])
-				continue
-			}
-			output, err := exec.Command(words[0], words[1:]...).Output()
-			if err != nil {
-				t.Errorf("%s: %v", command, err)
-			}
-			for i, a := range addrs {
-				if !slices.ContainsFunc(strings.Split(string(output), "\n"), func(line string) bool {
-					f := strings.Fields(strings.Replace(line, ".|--", "", 1))
-					return len(f) > 2 && f[0] == fmt.Sprint(i+1) && f[1] == a.String()
-				}) {
-					t.Errorf("%s has not %v at %d:\n%s", command, a, i+1, output)
-				}
-			}
-		}
-	}
-}
-
-// With wire stamps, the RTT of each hop begins when its probe is handed to the device.
-func TestTraceWire(t *testing.T) {
-	chain := netlab.NewChain(t, netlab.Self(t), 2)
-	p := newPinger(t, WithWireTimestamps(true))
-	if !p.lines[0].Load().conn.wire {
-		t.Skip("the kernel has no SCM_TS_OPT_ID")
-	}
-	for _, addrs := range [][]netip.Addr{chain.Addrs4, chain.Addrs6} {
-		for h, err := range p.Trace(t.Context(), addrs[2].String(), WithTimeout(time.Minute)) {
-			if err != nil || !slices.Equal(h.Addrs(), addrs[h.Distance-1:h.Distance]) {
-				t.Errorf("got %v, %v", h, err)
-			}
-			for _, r := range h.Replies {
-				if r.Clock != ClockWire || r.RTT <= 0 {
-					t.Errorf("hop %d: %+v", h.Distance, r)
-				}
-			}
-		}
-	}
-}
-
-// The limit that Linux's routers have for ICMP errors hides none of them, however often we ask.
-func TestTraceLimitedRouters(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes the seconds that the kernel's limit does")
-	}
-	chain := netlab.NewChain(t, netlab.Self(t), 8)
-	for _, r := range chain.Routers {
-		r.Sysctl(t, "net/ipv4/icmp_ratelimit", "1000")
-		r.Sysctl(t, "net/ipv6/icmp/ratelimit", "1000")
-	}
-	p := newPinger(t)
-	var wg sync.WaitGroup
-	for _, addrs := range [][]netip.Addr{chain.Addrs4, chain.Addrs6} {
-		wg.Go(func() {
-			for i := range 4 {
-				n, start := 0, time.Now()
-				for h, err := range p.Trace(t.Context(), addrs[8].String()) {
-					n++
-					if err != nil || h.Distance != n || !slices.Equal(h.Addrs(), addrs[n-1:n]) {
-						t.Errorf("trace %d: got %v, %v", i, h, err)
-					}
-				}
-				t.Logf("trace %d to %v took %v", i, addrs[8], time.Since(start))
-				if n != 9 {
-					t.Errorf("trace %d to %v: %d hops", i, addrs[8], n)
-				}
-			}
-		})
-	}
-	wg.Wait()
-}
-
-// hopAddr is the router at a distance, of the family told, as scripts have it.
-func hopAddr(a netip.Addr, distance int) netip.Addr {
-	if a.Is4() {
-		return netip.AddrFrom4([4]byte{198, 51, 100, byte(100 + distance)})
-	}
-	b := netip.MustParseAddr(near6).As16()
-	b[15] = byte(100 + distance)
-	return netip.AddrFrom16(b)
-}
-
-// exceededAt is the time exceeded of the router that the request's TTL takes it to.
-func exceededAt(r *netlab.Request) netlab.Answer {
-	return r.Error(hopAddr(r.Dst, r.TTL), typeExceeded(r), 0, 0, -1)
-}
-
-func typeExceeded(r *netlab.Request) byte {
-	if r.Dst.Is6() {
-		return icmp6TimeExceeded
-	}
-	return icmpTimeExceeded
-}
 
 // What a Trace makes of each thing that may be on the way, by the kernel's own hands.
 func TestTraceNetwork(t *testing.T) {
@@ -180,19 +53,21 @@ func TestTraceNetwork(t *testing.T) {
 			if r.TTL < 3 {
 				return nil
 			}
+			code := byte(1) // host unreachable
 			if r.Dst.Is6() {
-				return []netlab.Answer{r.Error(hopAddr(r.Dst, 3), icmp6Unreachable, 3, 0, -1)}
+				code = 3 // address unreachable
 			}
-			return []netlab.Answer{r.Error(hopAddr(r.Dst, 3), icmpUnreachable, 1, 0, -1)}
+			return []netlab.Answer{r.Error(hopAddr(r.Dst, 3), typeUnreachable(r), code, 0, -1)}
 		}), "R1 R2 R3!H"},
 		{"prohibited target", three(func(r *netlab.Request) []netlab.Answer {
 			if r.TTL < 4 {
 				return nil
 			}
+			code := byte(13) // communication administratively prohibited
 			if r.Dst.Is6() {
-				return []netlab.Answer{r.Error(hopAddr(r.Dst, 3), icmp6Unreachable, 1, 0, -1)}
+				code = 1 // the same
 			}
-			return []netlab.Answer{r.Error(hopAddr(r.Dst, 3), icmpUnreachable, 13, 0, -1)}
+			return []netlab.Answer{r.Error(hopAddr(r.Dst, 3), typeUnreachable(r), code, 0, -1)}
 		}), "R1 R2 R3 R3!X"},
 		{"the target at every distance", func(r *netlab.Request) []netlab.Answer {
 			return []netlab.Answer{r.Echo()}
@@ -201,8 +76,8 @@ func TestTraceNetwork(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			newResponder(t, c.script)
 			var wg sync.WaitGroup
-			for _, kind := range []SocketKind{SocketDatagram, SocketRaw} {
-				p := newPinger(t, WithSocket(kind))
+			for _, kind := range []ping.SocketKind{ping.SocketDatagram, ping.SocketRaw} {
+				p := openPinger(t, ping.WithSocket(kind))
 				for _, host := range []string{beyond4, beyond6} {
 					wg.Go(func() {
 						addr := netip.MustParseAddr(host)
@@ -213,7 +88,7 @@ func TestTraceNetwork(t *testing.T) {
 							}
 							want = append(want, repeat(i+1, strings.Replace(word, "T", host+".", 1)))
 						}
-						if got := lines(t, p, host, WithTimeout(time.Minute), WithMaxHops(6)); !slices.Equal(got, want) {
+						if got := lines(t, p, host, ping.WithTimeout(time.Minute), ping.WithMaxHops(6)); !slices.Equal(got, want) {
 							t.Errorf("%v socket: got\n%s\nwant\n%s", kind, strings.Join(got, "\n"), strings.Join(want, "\n"))
 						}
 					})
@@ -226,10 +101,7 @@ func TestTraceNetwork(t *testing.T) {
 
 // Routers that are silent, late, or quote what was not sent are silent hops.
 func TestTraceSilence(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes two timeouts of some seconds")
-	}
-	const timeout = 3 * time.Second
+	timeout := atLength(t, 500*ms, 3*time.Second) // of which it takes two
 	newResponder(t, func(r *netlab.Request) []netlab.Answer {
 		quoting := func(change func(*netlab.Packet)) []netlab.Answer {
 			return []netlab.Answer{netlab.ErrorQuoting(r.Altered(change), hopAddr(r.Dst, r.TTL), typeExceeded(r), 0, 0)}
@@ -249,12 +121,12 @@ func TestTraceSilence(t *testing.T) {
 		return []netlab.Answer{exceededAt(r)}
 	})
 	var wg sync.WaitGroup
-	for _, kind := range []SocketKind{SocketDatagram, SocketRaw} {
-		p := newPinger(t, WithSocket(kind))
+	for _, kind := range []ping.SocketKind{ping.SocketDatagram, ping.SocketRaw} {
+		p := openPinger(t, ping.WithSocket(kind))
 		for _, host := range []string{beyond4, beyond6} {
 			wg.Go(func() {
 				addr := netip.MustParseAddr(host)
-				got := lines(t, p, host, WithTimeout(timeout))
+				got := lines(t, p, host, ping.WithTimeout(timeout))
 				want := []string{
 					repeat(1, hopAddr(addr, 1).String()), repeat(2, "*"), repeat(3, "*"), repeat(4, "*"), repeat(5, "*"),
 					repeat(6, hopAddr(addr, 6).String()), repeat(7, host+"."),
@@ -296,13 +168,13 @@ func TestTraceMPLS(t *testing.T) {
 		}
 		return []netlab.Answer{r.Echo()}
 	})
-	want := [][]MPLSLabel{{{16001, 5, 1}}, {{1<<20 - 1, 7, 255}, {0, 0, 1}}, {{3, 0, 1}}, {{3, 0, 1}}, nil, nil, nil, nil}
-	eachKind(t, func(t *testing.T, kind Option) {
-		p := newPinger(t, kind)
+	want := [][]ping.MPLSLabel{{{16001, 5, 1}}, {{1<<20 - 1, 7, 255}, {0, 0, 1}}, {{3, 0, 1}}, {{3, 0, 1}}, nil, nil, nil, nil}
+	overEachKind(t, func(t *testing.T, kind ping.Option) {
+		p := openPinger(t, kind)
 		for _, host := range []string{beyond4, beyond6} {
 			for _, size := range []int{8, 56, 79, 80, 100, 101, 600, 1400} {
 				n := 0
-				for h, err := range p.Trace(t.Context(), host, WithSize(size), WithTimeout(5*time.Second)) {
+				for h, err := range p.Trace(t.Context(), host, ping.WithSize(size), ping.WithTimeout(5*time.Second)) {
 					if n++; err != nil {
 						t.Fatal(err)
 					}
@@ -313,7 +185,7 @@ func TestTraceMPLS(t *testing.T) {
 						continue
 					}
 					for _, r := range h.Replies {
-						var e *ICMPError
+						var e *ping.ICMPError
 						if !errors.As(r.Err, &e) || !slices.Equal(e.MPLS, want[n-1]) || r.From != hopAddr(r.From, n) {
 							t.Errorf("%d bytes, hop %d: %+v", size, n, r)
 						}
@@ -338,8 +210,8 @@ func TestTraceBesidePings(t *testing.T) {
 		}
 		return []netlab.Answer{r.Echo()}
 	})
-	eachKind(t, func(t *testing.T, kind Option) {
-		p := newPinger(t, kind)
+	overEachKind(t, func(t *testing.T, kind ping.Option) {
+		p := openPinger(t, kind)
 		done := make(chan struct{})
 		var pings, traces sync.WaitGroup
 		for _, host := range []string{beyond4, beyond6} {
@@ -353,7 +225,7 @@ func TestTraceBesidePings(t *testing.T) {
 						return
 					default:
 					}
-					if got := lines(t, p, host, WithTimeout(time.Minute)); len(got) != 21 || strings.Contains(fmt.Sprint(got), "*") {
+					if got := lines(t, p, host, ping.WithTimeout(time.Minute)); len(got) != 21 || strings.Contains(fmt.Sprint(got), "*") {
 						t.Errorf("trace %d: %q", n, got)
 						return
 					}
@@ -363,7 +235,7 @@ func TestTraceBesidePings(t *testing.T) {
 		for _, host := range []string{far4, far6} {
 			for range 5 {
 				pings.Go(func() {
-					s, err := p.PingN(t.Context(), host, 100, WithInterval(0), WithTimeout(time.Minute))
+					s, err := p.PingN(t.Context(), host, 100, ping.WithInterval(0), ping.WithTimeout(time.Minute))
 					if err != nil || s.Received != 100 || s.Errors != 0 || s.SendErrors != 0 || s.Stray != 0 {
 						t.Errorf("%s: %v, %v", host, s, err)
 					}
@@ -388,7 +260,7 @@ func TestTraceLeavesNothing(t *testing.T) {
 		return []netlab.Answer{exceededAt(r)}
 	})
 	before := runtime.NumGoroutine()
-	p, err := New()
+	p, err := ping.New()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -415,43 +287,10 @@ func TestTraceLeavesNothing(t *testing.T) {
 			}
 		})
 	}
-	await(t, "the traces are under way", func() bool { return p.Counters().InFlight > 20 })
+	eventually(t, "the traces are under way", func() bool { return p.Counters().InFlight > 20 })
 	if err := p.Close(); err != nil {
 		t.Error(err)
 	}
 	wg.Wait()
-	awaitGoroutines(t, before)
-}
-
-// BenchmarkTraceRTT is how far the RTT of the hops is from the truth that the stamps of the answering side's kernel
-// tell, in microseconds.
-func BenchmarkTraceRTT(b *testing.B) {
-	responder := newResponder(b, func(r *netlab.Request) []netlab.Answer {
-		if r.TTL > 8 {
-			return []netlab.Answer{r.Echo()}
-		}
-		return []netlab.Answer{exceededAt(r)}
-	})
-	p := newPinger(b)
-	var all []time.Duration
-	for b.Loop() {
-		responder.Reset()
-		truth := map[int][]time.Duration{}
-		var hops []Hop
-		for h, err := range p.Trace(b.Context(), beyond4) {
-			if err != nil {
-				b.Fatal(err)
-			}
-			hops = append(hops, h)
-		}
-		for _, record := range responder.Records() {
-			truth[record.TTL] = append(truth[record.TTL], record.Sent[0].Sub(record.Received))
-		}
-		for _, h := range hops {
-			for _, r := range h.Replies {
-				all = append(all, r.RTT-truth[h.Distance][r.Seq])
-			}
-		}
-	}
-	reportPercentiles(b, all)
+	eventually(t, "no goroutine is left", func() bool { return runtime.NumGoroutine() <= before })
 }

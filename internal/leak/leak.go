@@ -11,14 +11,20 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // patience is how long what has been told to end may take to do so, on a machine that is busy with other things.
 const patience = 10 * time.Second
 
 // Main runs a package's tests, and then looks for what they left behind. If they passed all the same, it lists that,
-// and the exit code that it returns is 1.
-func Main(m interface{ Run() int }) int { return run(m, os.Stderr, patience) }
+// and the exit code that it returns is 1. Last, it lists which tests did not run, or not in full, as they told package
+// skipped.
+func Main(m interface{ Run() int }) int {
+	defer skipped.Report(os.Stderr)
+	return run(m, os.Stderr, patience)
+}
 
 func run(m interface{ Run() int }, report io.Writer, patience time.Duration) int {
 	before := survey()

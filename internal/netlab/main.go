@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/icmpsock/ping/internal/leak"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // stageVariable tells a test binary how far its own move into a namespace has
@@ -89,7 +90,7 @@ func Require(tb testing.TB) {
 		tb.Fatal("netlab:", outside)
 	}
 	if outside != nil {
-		tb.Skip("netlab: no network namespace:", outside)
+		skipped.Test(tb, "netlab: no network namespace:", outside)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/icmpsock/ping/internal/leak"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // Main runs the tests where they are. Those that leave goroutines behind fail.
@@ -15,5 +16,5 @@ func Main(m interface{ Run() int }) int { return leak.Main(m) }
 // Require skips the test: there are no network namespaces here.
 func Require(tb testing.TB) {
 	tb.Helper()
-	tb.Skip("netlab: no network namespaces on", runtime.GOOS)
+	skipped.Test(tb, "netlab: no network namespaces on", runtime.GOOS)
 }

@@ -1,0 +1,140 @@
+package ping_test
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/icmpsock/ping"
+	"github.com/icmpsock/ping/internal/netlab"
+)
+
+func TestNetwork(t *testing.T) {
+	elsewhere := func(a netip.Addr) netip.Addr { return a.Next() }
+	forge := func(change func(*netlab.Packet)) func(*netlab.Request) []netlab.Answer {
+		return func(r *netlab.Request) []netlab.Answer { return []netlab.Answer{r.Forge(change)} }
+	}
+	const slow = 4 // times, where the responder's own delay must not matter
+	type counts struct{ received, errors, late, duplicates, reordered, corrupted, stray int }
+	for _, c := range []struct {
+		name   string
+		script func(*netlab.Request) []netlab.Answer
+		want   counts
+	}{
+		{"echo", nil, counts{received: 4}},
+		{"delay", func(r *netlab.Request) []netlab.Answer {
+			return []netlab.Answer{r.Echo().Later(10 * ms)}
+		}, counts{received: 4}},
+		{"silence", func(r *netlab.Request) []netlab.Answer { return nil }, counts{}},
+		{"every other", func(r *netlab.Request) []netlab.Answer {
+			if r.Seq%2 == 0 {
+				return nil
+			}
+			return []netlab.Answer{r.Echo()}
+		}, counts{received: 2}},
+		{"three times", func(r *netlab.Request) []netlab.Answer {
+			a := []netlab.Answer{r.Echo(), r.Echo(), r.Echo()}
+			if r.Seq == 3 { // the call ends with the first answer to its last probe
+				a = a[:1]
+			}
+			return a
+		}, counts{received: 4, duplicates: 6}},
+		{"late", func(r *netlab.Request) []netlab.Answer {
+			if r.Seq == 0 {
+				return []netlab.Answer{r.Echo().Later(200 * slow * ms)}
+			}
+			return []netlab.Answer{r.Echo().Later(100 * slow * ms)}
+		}, counts{received: 3, late: 1}},
+		{"first comes last", func(r *netlab.Request) []netlab.Answer {
+			if r.Seq == 0 {
+				return []netlab.Answer{r.Echo().Later(100 * ms)}
+			}
+			return []netlab.Answer{r.Echo()}
+		}, counts{received: 4, reordered: 1}},
+		{"from elsewhere", forge(func(p *netlab.Packet) { p.Src = elsewhere(p.Src) }), counts{stray: 4}},
+		{"flipped bit", forge(func(p *netlab.Packet) { p.Payload[20] ^= 4 }), counts{corrupted: 4}},
+		{"cut short", forge(func(p *netlab.Packet) { p.Payload = p.Payload[:30] }), counts{corrupted: 4}},
+		{"longer", forge(func(p *netlab.Packet) { p.Payload = append(p.Payload, 64, 65) }), counts{corrupted: 4}},
+		{"code 5", forge(func(p *netlab.Packet) { p.Code = 5 }), counts{corrupted: 4}},
+		{"foreign cookie", forge(func(p *netlab.Packet) { p.Payload[0]++ }), counts{stray: 4}},
+		{"bad checksum", forge(func(p *netlab.Packet) { p.BadChecksum = true }), counts{}},
+		{"foreign identifier", forge(func(p *netlab.Packet) { p.ID++ }), counts{}},
+		{"unreachable", func(r *netlab.Request) []netlab.Answer {
+			return []netlab.Answer{unreachable(r, r.Packet)}
+		}, counts{errors: 4}},
+		{"unreachable, 8 bytes quoted", func(r *netlab.Request) []netlab.Answer {
+			return []netlab.Answer{r.Error(router(r.Dst), typeUnreachable(r), 1, 0, 8)}
+		}, counts{errors: 4}},
+		{"unreachable, another destination quoted", func(r *netlab.Request) []netlab.Answer {
+			return []netlab.Answer{unreachable(r, r.Altered(func(p *netlab.Packet) { p.Dst = elsewhere(p.Dst) }))}
+		}, counts{stray: 4}},
+		{"unreachable, another cookie quoted", func(r *netlab.Request) []netlab.Answer {
+			return []netlab.Answer{unreachable(r, r.Altered(func(p *netlab.Packet) { p.Payload[3]++ }))}
+		}, counts{stray: 4}},
+		{"unreachable, then an echo", func(r *netlab.Request) []netlab.Answer {
+			return []netlab.Answer{unreachable(r, r.Packet), r.Echo().Later(20 * ms)}
+		}, counts{errors: 4, late: 3}},
+		{"an echo, then unreachable", func(r *netlab.Request) []netlab.Answer {
+			return []netlab.Answer{r.Echo(), unreachable(r, r.Packet).Later(20 * ms)}
+		}, counts{received: 4}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			overEachKind(t, func(t *testing.T, kind ping.Option) {
+				r := newResponder(t, c.script)
+				interval, timeout := 40*ms, 300*ms
+				switch {
+				case c.name == "late":
+					interval, timeout = slow*40*ms, slow*150*ms
+				case c.want.late > 0:
+					interval = slow * interval
+				case c.want.received == 4:
+					timeout = 10 * time.Second // which passes for none
+				}
+				var wg sync.WaitGroup
+				for _, host := range []string{far4, far6, beyond4, beyond6} {
+					p := openPinger(t, kind)
+					wg.Go(func() {
+						s, err := p.PingN(t.Context(), host, 4, ping.WithInterval(interval), ping.WithTimeout(timeout))
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						got := counts{s.Received, s.Errors, s.Late, s.Duplicates, s.Reordered, s.Corrupted, s.Stray}
+						if got != c.want || s.Sent != 4 || s.Received+s.Lost != 4 || s.SendErrors != 0 {
+							t.Errorf("%s: got %+v, want %+v: %v", host, got, c.want, s)
+						}
+						checkTruth(t, s, r.Records())
+					})
+				}
+				wg.Wait()
+			})
+		})
+	}
+}
+
+// checkTruth holds replies against what the responder did: no RTT is shorter than the time that the answer was
+// under way in truth, and Sent and Received lie outside of that.
+func checkTruth(t *testing.T, s *ping.Statistics, records []netlab.Record) {
+	t.Helper()
+	records = slices.DeleteFunc(records, func(r netlab.Record) bool { return r.Dst != s.Target })
+	if len(records) != s.Sent {
+		t.Errorf("the responder saw %d requests of %d", len(records), s.Sent)
+		return
+	}
+	for i, reply := range s.Replies {
+		record := records[i]
+		if reply.Received.IsZero() {
+			continue
+		}
+		if reply.Clock != ping.ClockKernel {
+			t.Errorf("reply %d is stamped by the %v clock", i, reply.Clock)
+		}
+		if reply.Sent.After(record.Received) || reply.Received.Before(record.Sent[0]) ||
+			reply.RTT < record.Sent[0].Sub(record.Received) {
+			t.Errorf("reply %d: sent %v, received %v, RTT %v; in truth it came %v and left %v", i,
+				reply.Sent, reply.Received, reply.RTT, record.Received, record.Sent[0])
+		}
+	}
+}
