@@ -1,6 +1,7 @@
 package ping_test
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"github.com/icmpsock/ping/internal/netlab"
 )
 
+// Whatever answers come, each is counted as what it is, and the RTTs are true.
 func TestNetwork(t *testing.T) {
 	elsewhere := func(a netip.Addr) netip.Addr { return a.Next() }
 	forge := func(change func(*netlab.Packet)) func(*netlab.Request) []netlab.Answer {
@@ -18,7 +20,7 @@ func TestNetwork(t *testing.T) {
 	}
 	const slow = 4 // times, where the responder's own delay must not matter
 	type counts struct{ received, errors, late, duplicates, reordered, corrupted, stray int }
-	for _, c := range []struct {
+	cases := []struct {
 		name   string
 		script func(*netlab.Request) []netlab.Answer
 		want   counts
@@ -79,39 +81,48 @@ func TestNetwork(t *testing.T) {
 		{"an echo, then unreachable", func(r *netlab.Request) []netlab.Answer {
 			return []netlab.Answer{r.Echo(), unreachable(r, r.Packet).Later(20 * ms)}
 		}, counts{received: 4}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			overEachKind(t, func(t *testing.T, kind ping.Option) {
-				r := newResponder(t, c.script)
-				interval, timeout := 40*ms, 300*ms
-				switch {
-				case c.name == "late":
-					interval, timeout = slow*40*ms, slow*150*ms
-				case c.want.late > 0:
-					interval = slow * interval
-				case c.want.received == 4:
-					timeout = 10 * time.Second // which passes for none
-				}
-				var wg sync.WaitGroup
-				for _, host := range []string{far4, far6, beyond4, beyond6} {
-					p := openPinger(t, kind)
-					wg.Go(func() {
-						s, err := p.PingN(t.Context(), host, 4, ping.WithInterval(interval), ping.WithTimeout(timeout))
-						if err != nil {
-							t.Error(err)
-							return
-						}
-						got := counts{s.Received, s.Errors, s.Late, s.Duplicates, s.Reordered, s.Corrupted, s.Stray}
-						if got != c.want || s.Sent != 4 || s.Received+s.Lost != 4 || s.SendErrors != 0 {
-							t.Errorf("%s: got %+v, want %+v: %v", host, got, c.want, s)
-						}
-						checkTruth(t, s, r.Records())
-					})
-				}
-				wg.Wait()
-			})
-		})
 	}
+	// All at once, each over Pingers and to hosts of its own, whose addresses end in a number by which they are told apart.
+	const first = 10
+	number := func(i, kind int) int { return first + 4*i + 2*kind } // no other's is next to it
+	responder := newResponder(t, func(r *netlab.Request) []netlab.Answer {
+		script := cases[(int(r.Dst.As16()[15])-first)/4].script
+		if script == nil {
+			return []netlab.Answer{r.Echo()}
+		}
+		return script(r)
+	})
+	var calls sync.WaitGroup
+	for i, c := range cases {
+		interval, timeout := 40*ms, 300*ms
+		switch {
+		case c.name == "late":
+			interval, timeout = slow*40*ms, slow*150*ms
+		case c.want.late > 0:
+			interval = slow * interval
+		case c.want.received == 4:
+			timeout = 10 * time.Second // which passes for none
+		}
+		for k, kind := range []ping.SocketKind{ping.SocketDatagram, ping.SocketRaw} {
+			for _, format := range []string{"198.51.100.%d", "2001:db8:1::%x", "203.0.113.%d", "2001:db8:2::%x"} {
+				host := fmt.Sprintf(format, number(i, k))
+				p := openPinger(t, ping.WithSocket(kind))
+				calls.Go(func() {
+					s, err := p.PingN(t.Context(), host, 4, ping.WithInterval(interval), ping.WithTimeout(timeout))
+					if err != nil {
+						t.Errorf("%s, %v socket, %s: %v", c.name, kind, host, err)
+						return
+					}
+					got := counts{s.Received, s.Errors, s.Late, s.Duplicates, s.Reordered, s.Corrupted, s.Stray}
+					if got != c.want || s.Sent != 4 || s.Received+s.Lost != 4 || s.SendErrors != 0 {
+						t.Errorf("%s, %v socket, %s: got %+v, want %+v: %v", c.name, kind, host, got, c.want, s)
+					}
+					checkTruth(t, s, responder.Records())
+				})
+			}
+		}
+	}
+	calls.Wait()
 }
 
 // checkTruth holds replies against what the responder did: no RTT is shorter than the time that the answer was
@@ -120,7 +131,7 @@ func checkTruth(t *testing.T, s *ping.Statistics, records []netlab.Record) {
 	t.Helper()
 	records = slices.DeleteFunc(records, func(r netlab.Record) bool { return r.Dst != s.Target })
 	if len(records) != s.Sent {
-		t.Errorf("the responder saw %d requests of %d", len(records), s.Sent)
+		t.Errorf("%v: the responder saw %d requests of %d", s.Target, len(records), s.Sent)
 		return
 	}
 	for i, reply := range s.Replies {
@@ -129,11 +140,11 @@ func checkTruth(t *testing.T, s *ping.Statistics, records []netlab.Record) {
 			continue
 		}
 		if reply.Clock != ping.ClockKernel {
-			t.Errorf("reply %d is stamped by the %v clock", i, reply.Clock)
+			t.Errorf("%v: reply %d is stamped by the %v clock", s.Target, i, reply.Clock)
 		}
 		if reply.Sent.After(record.Received) || reply.Received.Before(record.Sent[0]) ||
 			reply.RTT < record.Sent[0].Sub(record.Received) {
-			t.Errorf("reply %d: sent %v, received %v, RTT %v; in truth it came %v and left %v", i,
+			t.Errorf("%v: reply %d: sent %v, received %v, RTT %v; in truth it came %v and left %v", s.Target, i,
 				reply.Sent, reply.Received, reply.RTT, record.Received, record.Sent[0])
 		}
 	}

@@ -28,11 +28,8 @@ func TestDropsWhileNothingInFlight(t *testing.T) {
 }
 
 func testIdleDrops(t *testing.T, kind ping.Option, alive, dead string) {
-	const (
-		rounds = 3
-		burst  = 20_000
-		probes = 5
-	)
+	const probes = 5
+	rounds, burst := atLength(t, 2, 3), atLength(t, 4000, 20_000)
 	echoes := make(chan []byte, 1)
 	responder := netlab.NewResponder(t, netlab.Self(t), netlab.ResponderConfig{
 		Addrs: nearPrefixes(),

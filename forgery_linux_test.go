@@ -27,7 +27,7 @@ func TestForgedOnTheWire(t *testing.T) {
 			buffer  int
 			probes  int
 			timeout time.Duration
-		}{{"usual buffer", 0, most / burst, 10 * time.Second}, {"small buffer", 4096, 8, 200 * ms}} {
+		}{{"usual buffer", 0, most / burst, 10 * time.Second}, {"small buffer", 4096, atLength(t, 4, 8), 200 * ms}} {
 			t.Run(c.name, func(t *testing.T) {
 				n := c.probes
 				who := &guesser{Rand: rand.New(rand.NewPCG(15, 16)), cookies: []uint64{0}}
@@ -100,6 +100,7 @@ func TestForgedOnTheWire(t *testing.T) {
 // While strays with our identifier come as fast as they can be made, a hundred thousand a second and more, no probe is
 // lost but those that this host may have dropped itself, and each stray is accounted for.
 func TestStrayFlood(t *testing.T) {
+	timeout := atLength(t, 3*time.Second, 20*time.Second) // for those dropped here
 	overEachKind(t, func(t *testing.T, kind ping.Option) {
 		hosts, nears := [2]string{far4, far6}, [2]string{near4, near6}
 		var ids [2]atomic.Int32
@@ -147,7 +148,7 @@ func TestStrayFlood(t *testing.T) {
 		eventually(t, "the flood has come", func() bool { return p.Counters().Stray > 1000 })
 		for _, host := range hosts {
 			calls.Go(func() {
-				s, err := p.PingN(t.Context(), host, 100, ping.WithInterval(5*ms), ping.WithTimeout(20*time.Second))
+				s, err := p.PingN(t.Context(), host, 100, ping.WithInterval(5*ms), ping.WithTimeout(timeout))
 				if err != nil || s.Received+s.LocalDrops != 100 || s.Sent != 100 {
 					t.Errorf("%s: %v, %d dropped here, %v", host, s, s.LocalDrops, err)
 				}

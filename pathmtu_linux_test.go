@@ -242,10 +242,11 @@ func TestPathMTUBlackHole(t *testing.T) {
 			want[mtuHost(v6, 10+i)] = mtu // the same with losses
 		}
 	}
+	timeout := atLength(t, 200*ms, 500*ms)
 	var wg sync.WaitGroup
 	for _, kind := range []ping.SocketKind{ping.SocketDatagram, ping.SocketRaw} {
 		p := openPinger(t, ping.WithSocket(kind))
-		wg.Go(func() { checkMTU(t, p, want, ping.WithTimeout(500*ms)) })
+		wg.Go(func() { checkMTU(t, p, want, ping.WithTimeout(timeout)) })
 	}
 	wg.Wait()
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/icmpsock/ping"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // costOfCancelled has n calls wait for their turns, and one more behind them, cancels the n, and lets half of their
@@ -79,9 +80,10 @@ func costOfCancelled(t *testing.T, n int) (cost time.Duration) {
 // Calls that are cancelled before their turn cost little each, however many there are.
 func TestCostOfCancelledTurns(t *testing.T) {
 	if raceEnabled {
-		t.Skip("the race detector bears 8,128 goroutines")
+		skipped.Test(t, "the race detector bears 8,128 goroutines")
 	}
-	const few, many = 8000, 80_000
+	few := atLength(t, 2000, 8000)
+	many := 10 * few
 	a, b := costOfCancelled(t, few), costOfCancelled(t, many)
 	t.Logf("%d calls took %v of the processors' time, %d took %v", few, a, many, b)
 	if b > 30*a {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -74,32 +75,32 @@ func (f *famine) end() {
 func TestFamilyComesLater(t *testing.T) {
 	netlab.Require(t)
 	mustNew(t).Close() // what the runtime opens once is open
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	f := newFamine(t)
+	var later []func()
 	for _, c := range callsNamed("Ping", "Stream", "Sweep") {
-		t.Run(c.name, func(t *testing.T) {
-			f := newFamine(t)
-			var p *ping.Pinger
-			for p == nil {
-				var err error
-				if p, err = ping.New(); err != nil && !errors.Is(err, unix.EMFILE) {
-					t.Fatal(err)
-				}
-				if err != nil {
-					f.spare(1)
-				}
+		var p *ping.Pinger
+		for p == nil {
+			var err error
+			if p, err = ping.New(); err != nil && !errors.Is(err, unix.EMFILE) {
+				t.Fatal(err)
 			}
-			defer p.Close()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-			defer cancel()
-			if err := c.do(ctx, p, "127.0.0.1"); err != nil {
-				t.Errorf("the family with a socket: %v", err)
+			if err != nil {
+				f.spare(1)
 			}
-			if err := c.do(ctx, p, "::1"); !errors.Is(err, unix.EMFILE) {
-				t.Errorf("the family without: %v, want %v", err, unix.EMFILE)
-			}
-			f.end()
-			answered(t, func(host string) error { return c.do(ctx, p, host) })
-		})
+		}
+		defer p.Close()
+		if err := c.do(ctx, p, "127.0.0.1"); err != nil {
+			t.Errorf("%s, the family with a socket: %v", c.name, err)
+		}
+		if err := c.do(ctx, p, "::1"); !errors.Is(err, unix.EMFILE) {
+			t.Errorf("%s, the family without: %v, want %v", c.name, err, unix.EMFILE)
+		}
+		later = append(later, func() { answered(t, c.name, func(host string) error { return c.do(ctx, p, host) }) })
 	}
+	f.end()
+	together(later)
 }
 
 // spoil puts an end to the process's ICMP sockets of both families, but for those spared, as a program does that closes
@@ -138,8 +139,17 @@ func (e errorCount) Handle(ctx context.Context, r slog.Record) error {
 // recovery is how long it may take until a call that failed can be repeated with success.
 const recovery = 3 * time.Second
 
-// answered fails the test if ping is not answered in a few seconds, for both families.
-func answered(t *testing.T, ping func(host string) error) {
+// together calls all functions at once, and returns when they have.
+func together(all []func()) {
+	var calls sync.WaitGroup
+	for _, f := range all {
+		calls.Go(f)
+	}
+	calls.Wait()
+}
+
+// answered fails the test if ping, which is called so, is not answered in a few seconds, for both families.
+func answered(t *testing.T, name string, ping func(host string) error) {
 	t.Helper()
 	for _, host := range []string{"127.0.0.1", "::1"} {
 		err := ping(host)
@@ -147,7 +157,7 @@ func answered(t *testing.T, ping func(host string) error) {
 			err = ping(host)
 		}
 		if err != nil {
-			t.Errorf("%s: %v, for %v", host, err, recovery)
+			t.Errorf("%s, %s: %v, for %v", name, host, err, recovery)
 		}
 	}
 }
@@ -155,29 +165,36 @@ func answered(t *testing.T, ping func(host string) error) {
 // Where a socket came to its end by itself, the Pinger's log has a line, and later calls a new socket.
 func TestSocketsSpoiled(t *testing.T) {
 	netlab.Require(t)
+	others := icmpSockets(t) // of the shared Pinger
+	var asks, checks []func()
 	for _, kind := range []ping.SocketKind{ping.SocketDatagram, ping.SocketRaw} {
 		for _, c := range callsNamed("Ping", "Stream", "Sweep") {
-			t.Run(kind.String()+" "+c.name, func(t *testing.T) {
-				var failures atomic.Int64
-				log := slog.New(errorCount{slog.NewTextHandler(io.Discard, nil), &failures})
-				others := icmpSockets(t) // of the shared Pinger
-				p := mustNew(t, ping.WithSocket(kind), ping.WithLogger(log))
-				ask := func(host string) error {
+			name := kind.String() + " " + c.name
+			failures := new(atomic.Int64)
+			log := slog.New(errorCount{slog.NewTextHandler(io.Discard, nil), failures})
+			p := mustNew(t, ping.WithSocket(kind), ping.WithLogger(log))
+			asks = append(asks, func() {
+				answered(t, name, func(host string) error {
 					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 					defer cancel()
 					return c.do(ctx, p, host)
-				}
-				answered(t, ask)
-				spoil(t, others...)
-				answered(t, ask)
+				})
+			})
+			checks = append(checks, func() {
 				if n := failures.Load(); n != 2 {
-					t.Errorf("%d lines of level Error for the ends of two sockets", n)
+					t.Errorf("%s: %d lines of level Error for the ends of two sockets", name, n)
 				}
 				if c := p.Counters(); c.InFlight != 0 || c.Sent != c.Received+c.Lost+c.Abandoned {
-					t.Errorf("counters are %+v", c)
+					t.Errorf("%s: counters are %+v", name, c)
 				}
 			})
 		}
+	}
+	together(asks)
+	spoil(t, others...)
+	together(asks)
+	for _, check := range checks {
+		check()
 	}
 }
 
@@ -192,11 +209,11 @@ func TestSharedPingerSpoiled(t *testing.T) {
 		_, err := ping.Ping(t.Context(), host, ping.WithDontFragment(true))
 		return err
 	}
-	answered(t, ask)
-	answered(t, whole)
+	answered(t, "Ping", ask)
+	answered(t, "Ping in one piece", whole)
 	spoil(t)
-	answered(t, ask)
-	answered(t, whole)
+	answered(t, "Ping", ask)
+	answered(t, "Ping in one piece", whole)
 	if s, err := ping.PingN(t.Context(), "127.0.0.1", 1); err != nil || s.Received != 1 {
 		t.Errorf("PingN: %v, %v", s, err)
 	}

@@ -115,10 +115,8 @@ func TestPathMTUsOverOneLink(t *testing.T) {
 // A Stream loses nothing beside callers whose packets are too big for the device, though what the kernel says of each
 // of those takes room in the same receive buffer. It is as large as most systems allow (net.core.rmem_max is 212,992).
 func TestTooBigBesideStream(t *testing.T) {
-	const (
-		echoes  = 300
-		callers = 4
-	)
+	const callers = 4
+	echoes := atLength(t, 100, 300)
 	for _, c := range narrow {
 		t.Run(c.network, func(t *testing.T) {
 			narrowLink(t)

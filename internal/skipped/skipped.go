@@ -24,21 +24,24 @@ var notes struct {
 // Test skips the test, because of what why says.
 func Test(tb testing.TB, why ...any) {
 	tb.Helper()
-	add(tb, note{"skipped", strings.TrimSuffix(fmt.Sprintln(why...), "\n")})
+	add(tb.Name(), note{"skipped", strings.TrimSuffix(fmt.Sprintln(why...), "\n")})
 	tb.Skip(why...)
 }
 
-// Part notes that the test does less than it can, because of what why says.
-func Part(tb testing.TB, why string) { add(tb, note{"shortened", why}) }
+// Part notes that the test, or one of its subtests, does less than it can, because of what why says.
+func Part(tb testing.TB, why string) {
+	name, _, _ := strings.Cut(tb.Name(), "/")
+	add(name, note{"shortened", why})
+}
 
-func add(tb testing.TB, n note) {
+func add(name string, n note) {
 	notes.Lock()
 	defer notes.Unlock()
 	if notes.tests == nil {
 		notes.tests = make(map[note][]string)
 	}
-	if !slices.Contains(notes.tests[n], tb.Name()) {
-		notes.tests[n] = append(notes.tests[n], tb.Name())
+	if !slices.Contains(notes.tests[n], name) {
+		notes.tests[n] = append(notes.tests[n], name)
 	}
 }
 

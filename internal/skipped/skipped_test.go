@@ -17,7 +17,7 @@ func TestReport(t *testing.T) {
 		})
 	}
 	t.Run("third", func(t *testing.T) { skipped.Test(t, "no luck") })
-	for _, want := range []string{"shortened 2 tests: it is late: TestReport/one, TestReport/other\n" +
+	for _, want := range []string{"shortened 1 test: it is late: TestReport\n" +
 		"skipped 1 test: no luck: TestReport/third\n" +
 		"skipped 2 tests: no network on Mars: TestReport/one, TestReport/other\n", ""} {
 		var b strings.Builder
