@@ -143,38 +143,55 @@ func TestFaultsPass(t *testing.T) {
 			is(ping.ErrNoRoom, ping.ErrTimeout), false}, // IPv6 datagram sockets tell of neither (net/ipv6/ping.c, ping_v6_sendmsg)
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			overEachKind(t, func(t *testing.T, kind ping.Option) {
-				newResponder(t, nil)
-				p := openPinger(t, kind)
+			newResponder(t, nil)
+			type faulty struct {
+				*watch
+				want func(error) bool
+			}
+			var pingers []*ping.Pinger
+			var locals []*watch
+			var targets []faulty
+			for _, kind := range []ping.SocketKind{ping.SocketDatagram, ping.SocketRaw} {
+				p := openPinger(t, ping.WithSocket(kind))
+				pingers = append(pingers, p)
 				opts := []ping.ProbeOption{ping.WithInterval(2 * ms), ping.WithTimeout(100 * ms)}
-				four, six := newWatch(t, p, c.four, opts...), newWatch(t, p, c.six, opts...)
-				unharmed := func() {}
+				targets = append(targets, faulty{newWatch(t, p, c.four, opts...), c.want4},
+					faulty{newWatch(t, p, c.six, opts...), c.want6})
 				if !c.everywhere {
-					local := newWatch(t, p, "127.0.0.1", ping.WithInterval(ms), ping.WithTimeout(time.Minute))
-					unharmed = func() {
-						for range 20 {
-							local.until("a reply", answeredRightly, never)
-						}
+					locals = append(locals, newWatch(t, p, "127.0.0.1", ping.WithInterval(ms), ping.WithTimeout(time.Minute)))
+				}
+			}
+			unharmed := func() {
+				for _, w := range locals {
+					for range 20 {
+						w.until("a reply", answeredRightly, never)
 					}
 				}
-				for range 2 { // it may come again
-					four.until("a reply", answeredRightly, c.want4) // after the last of those that the fault has met
-					six.until("a reply", answeredRightly, c.want6)
-					mend := c.fault(t)
-					for range 5 {
-						four.until(c.name, c.want4, never)
-						six.until(c.name, c.want6, never)
-					}
-					unharmed()
-					mend()
+			}
+			well := func() {
+				for _, w := range targets {
+					w.until("a reply", answeredRightly, w.want) // after the last of those that the fault has met
 				}
-				four.until("a reply", answeredRightly, c.want4)
-				six.until("a reply", answeredRightly, c.want6)
+			}
+			for range 2 { // it may come again
+				well()
+				mend := c.fault(t)
+				for range 5 {
+					for _, w := range targets {
+						w.until(c.name, w.want, never)
+					}
+				}
 				unharmed()
-				if k := p.Counters(); k.Sent != k.Received+k.Lost+k.Abandoned+k.InFlight || k.Stray+k.Corrupted+k.Duplicates != 0 {
+				mend()
+			}
+			well()
+			unharmed()
+			for _, p := range pingers {
+				k := p.Counters()
+				if k.Sent != k.Received+k.Lost+k.Abandoned+k.InFlight || k.Stray+k.Corrupted+k.Duplicates != 0 {
 					t.Errorf("counters are %+v", k)
 				}
-			})
+			}
 		})
 	}
 }

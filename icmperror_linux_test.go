@@ -17,6 +17,7 @@ import (
 
 // An ICMP error comes as what it is, from whom it came, and with its own RTT.
 func TestICMPErrors(t *testing.T) {
+	responder := newResponder(t, nil)
 	for _, c := range []struct {
 		host      string
 		typ, code byte
@@ -42,7 +43,7 @@ func TestICMPErrors(t *testing.T) {
 		{beyond6, 4, 1, 6, "parameter problem (code 1)"},
 	} {
 		t.Run(fmt.Sprintf("%s-%d-%d", c.host, c.typ, c.code), func(t *testing.T) {
-			newResponder(t, func(r *netlab.Request) []netlab.Answer {
+			responder.SetScript(func(r *netlab.Request) []netlab.Answer {
 				return []netlab.Answer{r.Error(router(r.Dst), c.typ, c.code, c.info, -1).Later(5 * ms)}
 			})
 			overEachKind(t, func(t *testing.T, kind ping.Option) {

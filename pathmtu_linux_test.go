@@ -128,17 +128,18 @@ func TestPathMTURouters(t *testing.T) {
 // A router of Linux that is kept from saying anything, and a link that takes less than its router believes, are black
 // holes.
 func TestPathMTUSilentRouters(t *testing.T) {
+	timeout := atLength(t, 100*ms, 200*ms)
 	t.Run("no ICMP errors", func(t *testing.T) {
 		beyond, hosts := mtuPath(t, 1500, 1400)
 		p := openPinger(t)
 		beyond[0].RefuseOutput(t)
-		checkMTU(t, p, map[string]int{hosts[0]: 1400}, ping.WithTimeout(200*ms))
+		checkMTU(t, p, map[string]int{hosts[0]: 1400}, ping.WithTimeout(timeout))
 	})
 	t.Run("a link of two MTUs", func(t *testing.T) {
 		beyond, hosts := mtuPath(t, 1500, 1500)
 		beyond[1].SetMTU(t, "m1b", 1400)
 		// The veth pair lets pass 4 bytes more, for a VLAN's tag (include/linux/netdevice.h, __is_skb_forwardable).
-		checkMTU(t, openPinger(t), map[string]int{hosts[0]: 1404, hosts[1]: 1404}, ping.WithTimeout(200*ms))
+		checkMTU(t, openPinger(t), map[string]int{hosts[0]: 1404, hosts[1]: 1404}, ping.WithTimeout(timeout))
 	})
 }
 
