@@ -77,7 +77,7 @@ func TestFlowUnprivileged(t *testing.T) {
 		return []netlab.Answer{r.ErrorMPLS(hopAddr(r.Dst, r.TTL), typeExceeded(r), 0, netlab.MPLSLabel{Label: 7, TTL: 1})}
 	})
 	labels := map[uint32]bool{}
-	if err := withoutCapabilities(func() error {
+	if err := unprivileged(func() error {
 		p, err := ping.New(ping.WithSocket(ping.SocketDatagram), ping.WithTimeout(time.Minute))
 		if err != nil {
 			return err

@@ -78,7 +78,7 @@ func TestInterface(t *testing.T) {
 // An option that needs a privilege is not mistaken for a socket that does.
 func TestOptionNotPermitted(t *testing.T) {
 	netlab.Require(t)
-	err := withoutCapabilities(func() error {
+	err := unprivileged(func() error {
 		p, err := ping.New(ping.WithMark(7))
 		if p != nil {
 			p.Close()

@@ -356,7 +356,7 @@ func TestPathMTUBesideOthers(t *testing.T) {
 // A target that is not there, or refused, is an error. Datagram sockets need no privilege.
 func TestPathMTUUnprivileged(t *testing.T) {
 	_, hosts := mtuPath(t, 1500, 1400)
-	if err := withoutCapabilities(func() error {
+	if err := unprivileged(func() error {
 		if p, err := ping.New(ping.WithSocket(ping.SocketRaw)); !errors.Is(err, fs.ErrPermission) {
 			p.Close()
 			return fmt.Errorf("a raw socket: %w", err)

@@ -15,8 +15,8 @@ import (
 	"github.com/icmpsock/ping"
 )
 
-// withoutCapabilities runs f on the calling goroutine's locked thread with no effective capabilities.
-func withoutCapabilities(f func() error) error {
+// unprivileged runs f on the calling goroutine's locked thread with no effective capabilities.
+func unprivileged(f func() error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
