@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
+
+	"github.com/icmpsock/ping/internal/wire"
 )
 
 // ErrTimeout says that no answer came within the timeout. It is a net.Error whose Timeout() is true, and
@@ -26,6 +28,22 @@ func (timeoutError) Is(target error) bool { return target == os.ErrDeadlineExcee
 // its answer may have been among them. As many probes are given it as there were drops, so that the network is
 // not blamed for them.
 var ErrLocalDrop = fmt.Errorf("%w: this host's socket dropped messages", ErrTimeout)
+
+// What came beside the outcome of a probe is told as a [Reply] with one of these for its Err, where [WithAnomalies] asks for it.
+var (
+	// ErrLate: the probe was answered after its timeout, or after an ICMP error.
+	ErrLate = errors.New("late reply")
+	// ErrDuplicate: the probe was answered once more (RFC 5560).
+	ErrDuplicate = errors.New("duplicate reply")
+	// ErrCorrupted: a reply had another payload, length or code than was asked for.
+	ErrCorrupted = errors.New("corrupted reply")
+	// ErrStray: a message had the sequence number of the probe, but came from another address, or without its secret.
+	ErrStray = errors.New("stray reply")
+)
+
+// ErrNoRoom says that a [Transport] cannot take a message now, but may in a moment. It is the error of a probe that
+// found no room to be sent for as long as its timeout.
+var ErrNoRoom = wire.ErrNoRoom
 
 // ErrNotPermitted says that the system lets this process open no ICMP socket. It matches fs.ErrPermission. The
 // text of an error that wraps it names what is in the way and the command that mends it.
@@ -72,30 +90,6 @@ func (e *ICMPError) Error() string {
 	return text
 }
 
-// The types and codes of ICMP, https://www.iana.org/assignments/icmp-parameters.
-const (
-	icmpEchoReply    = 0
-	icmpUnreachable  = 3
-	icmpSourceQuench = 4
-	icmpRedirect     = 5
-	icmpEchoRequest  = 8
-	icmpTimeExceeded = 11
-	icmpParameter    = 12
-
-	codeFragmentationNeeded = 4
-	codeReassembly          = 1 // of time exceeded, for ICMPv6 too
-)
-
-// The types of ICMPv6, https://www.iana.org/assignments/icmpv6-parameters.
-const (
-	icmp6Unreachable  = 1
-	icmp6PacketTooBig = 2
-	icmp6TimeExceeded = 3
-	icmp6Parameter    = 4
-	icmp6EchoRequest  = 128
-	icmp6EchoReply    = 129
-)
-
 var unreachable4 = [...]string{
 	0:  "destination network unreachable",
 	1:  "destination host unreachable",
@@ -132,33 +126,33 @@ const reassembly = "fragment reassembly time exceeded"
 func (e *ICMPError) Reason() string {
 	if e.From.Is6() {
 		switch e.Type {
-		case icmp6Unreachable:
+		case wire.Unreachable6:
 			return unreachableReason(unreachable6[:], e.Code)
-		case icmp6PacketTooBig:
+		case wire.PacketTooBig6:
 			return "packet too big"
-		case icmp6TimeExceeded:
-			if e.Code == codeReassembly {
+		case wire.TimeExceeded6:
+			if e.Code == wire.CodeReassembly {
 				return reassembly
 			}
 			return "hop limit exceeded"
-		case icmp6Parameter:
+		case wire.Parameter6:
 			return fmt.Sprintf("parameter problem (code %d)", e.Code)
 		}
 		return fmt.Sprintf("ICMPv6 error type %d code %d", e.Type, e.Code)
 	}
 	switch e.Type {
-	case icmpUnreachable:
+	case wire.Unreachable4:
 		return unreachableReason(unreachable4[:], e.Code)
-	case icmpTimeExceeded:
-		if e.Code == codeReassembly {
+	case wire.TimeExceeded4:
+		if e.Code == wire.CodeReassembly {
 			return reassembly
 		}
 		return "time to live exceeded"
-	case icmpParameter:
+	case wire.Parameter4:
 		return fmt.Sprintf("parameter problem (code %d)", e.Code)
-	case icmpSourceQuench:
+	case wire.SourceQuench4:
 		return "source quench"
-	case icmpRedirect:
+	case wire.Redirect4:
 		return "redirect"
 	}
 	return fmt.Sprintf("ICMP error type %d code %d", e.Type, e.Code)
@@ -169,28 +163,6 @@ func unreachableReason(reasons []string, code int) string {
 		return fmt.Sprintf("destination unreachable (code %d)", code)
 	}
 	return reasons[code]
-}
-
-// advice reports whether the message is no error at all: a redirect says that a better way exists, a source
-// quench (RFC 6633: obsolete) asks to slow down; the probe may still be answered.
-func (e *ICMPError) advice() bool {
-	return !e.From.Is6() && (e.Type == icmpRedirect || e.Type == icmpSourceQuench)
-}
-
-// tooBig reports whether the error carries an MTU.
-func (e *ICMPError) tooBig() bool {
-	return e.is(icmpUnreachable, icmp6PacketTooBig) && (e.From.Is6() || e.Code == codeFragmentationNeeded)
-}
-
-// onTheWay reports whether the error is that of a router which the probe's TTL took it to: time exceeded in transit.
-func (e *ICMPError) onTheWay() bool { return e.is(icmpTimeExceeded, icmp6TimeExceeded) && e.Code == 0 }
-
-// is reports whether the error has the type for its IP version.
-func (e *ICMPError) is(type4, type6 int) bool {
-	if e.From.Is6() {
-		return e.Type == type6
-	}
-	return e.Type == type4
 }
 
 // A probeError is an error that ended the call for one target; its text names the target.

@@ -2,7 +2,7 @@ package ping
 
 import "net"
 
-// What the tests of package ping_test need beside what users see.
+// What the tests need beside what users see.
 
 // CloseShared closes the Pinger that all of the program shares, which is open for good in a program.
 func CloseShared() {
@@ -19,25 +19,12 @@ func ReopenOver(p *Pinger, t Transport) error {
 	if p.closed.Load() {
 		return net.ErrClosed
 	}
-	c, old := p.newConn(t), p.lines[0].Load().conn
+	c, old := p.newConn(newLink(t)), p.lines[0].Load().conn
 	p.mu.Lock()
 	p.lines[0].Store(&line{conn: c})
 	p.lines[1].Store(&line{conn: c})
 	p.old = append(p.old, old)
 	p.mu.Unlock()
-	old.retire()
+	old.Retire()
 	return nil
 }
-
-// Buffered is t with a receive buffer for so many answers to the usual payload, as the kernel's sockets have one.
-func Buffered(t Transport, answers int) Transport {
-	return buffered{t, 2 * answers * messageCost(usualSize)}
-}
-
-type buffered struct {
-	Transport
-	bytes int
-}
-
-func (b buffered) capacity() int { return b.bytes }
-func (b buffered) drops() uint64 { return 0 }

@@ -215,3 +215,12 @@ func echoOfTarget(_ int, m ping.Message) []delayed {
 	}
 	return []delayed{{ms, echoed(m)}}
 }
+
+// buffered is a transport that has room for twice so many answers, half of which a Pinger uses.
+type buffered struct {
+	ping.Transport
+	answers int
+}
+
+func (b buffered) Capacity() int { return 2 * b.answers }
+func (b buffered) Drops() uint64 { return 0 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/icmpsock/ping/internal/wire"
 )
 
 // A Hop is what a [Pinger.Trace] met at one distance.
@@ -84,16 +86,16 @@ var marks6 = map[int]string{0: " !N", 1: " !X", 2: " !S", 3: " !H"}
 
 // mark is traceroute's for an error that ends the path, "" for one that does not.
 func (e *ICMPError) mark() string {
-	if e == nil || e.onTheWay() {
+	if e == nil || e.wire().InTransit() {
 		return ""
 	}
-	if e.tooBig() {
+	if e.wire().TooBig() {
 		if e.MTU == 0 {
 			return " !F"
 		}
 		return " !F-" + strconv.Itoa(e.MTU)
 	}
-	if !e.is(icmpUnreachable, icmp6Unreachable) {
+	if unreachable := e.From.Is6() && e.Type == wire.Unreachable6 || !e.From.Is6() && e.Type == wire.Unreachable4; !unreachable {
 		return fmt.Sprintf(" !<%d-%d>", e.Type, e.Code)
 	}
 	marks := marks4

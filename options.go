@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"github.com/icmpsock/ping/internal/wire"
 )
 
 // An Option configures a [Pinger]. See [New].
@@ -64,7 +66,10 @@ type probeConfig struct {
 	network      string
 	count        int // 0: the call's own default
 	maxHops      int
+	firstHop     int
+	gapLimit     int    // 0: none
 	flow         uint16 // 0: none
+	anomalies    bool
 }
 
 // config is what a Pinger may choose.
@@ -94,6 +99,7 @@ func defaults() config {
 			size:     usualSize,
 			network:  "ip",
 			maxHops:  30,
+			firstHop: 1,
 		},
 		resolver: net.DefaultResolver,
 		log:      slog.New(slog.DiscardHandler),
@@ -151,7 +157,7 @@ func WithInterval(d time.Duration) ProbeOption {
 // WithSize sets the payload's length in bytes, 56 by default: 0 to 65,507 for IPv4, to 65,527 for IPv6. The ICMP
 // header adds 8. Under 8 there is no room for the whole secret that tells a forged reply from a true one.
 func WithSize(n int) ProbeOption {
-	return inRange("WithSize", n, 0, maxPayload6, func(c *probeConfig) *int { return &c.size })
+	return inRange("WithSize", n, 0, wire.MaxPayload6, func(c *probeConfig) *int { return &c.size })
 }
 
 // WithTTL sets the TTL or hop limit of the echo requests, 1 to 255. The default is the system's, mostly 64. Trace
@@ -198,6 +204,27 @@ func WithCount(n int) ProbeOption {
 // WithMaxHops sets how far a Trace goes at most, 1 to 255 hops. The default is 30.
 func WithMaxHops(n int) ProbeOption {
 	return inRange("WithMaxHops", n, 1, 255, func(c *probeConfig) *int { return &c.maxHops })
+}
+
+// WithFirstHop sets the distance with which a Trace begins, 1 to 255 hops. The default is 1. It may not be above that of
+// WithMaxHops.
+func WithFirstHop(n int) ProbeOption {
+	return inRange("WithFirstHop", n, 1, 255, func(c *probeConfig) *int { return &c.firstHop })
+}
+
+// WithGapLimit has a Trace give up after n silent hops in a row, 1 to 255. By default it goes on to WithMaxHops.
+func WithGapLimit(n int) ProbeOption {
+	return inRange("WithGapLimit", n, 1, 255, func(c *probeConfig) *int { return &c.gapLimit })
+}
+
+// WithAnomalies has Stream and Watcher yield, beside the outcome of each probe, what else came for it: a Reply with that
+// probe's Seq and the Err [ErrLate], [ErrDuplicate], [ErrCorrupted] or [ErrStray]. Of a flood, no more than 64 wait to
+// be yielded; Counters has all. The default is false. The counts of a [Statistics] of PingN are there without it.
+func WithAnomalies(on bool) ProbeOption {
+	return probeOption(func(c *probeConfig) error {
+		c.anomalies = on
+		return nil
+	})
 }
 
 // WithFlow has all probes of a call take the same of several paths, and those of another number perhaps another one: 1
@@ -368,8 +395,11 @@ func (c *probeConfig) with(opts []ProbeOption) (*probeConfig, error) {
 
 // check refuses options that do not go together.
 func (c *probeConfig) check() error {
-	if c.flow != 0 && c.size < cookieLen {
-		return fmt.Errorf("WithFlow(%d) with WithSize(%d): want a size of %d or more", c.flow, c.size, cookieLen)
+	if c.flow != 0 && c.size < wire.CookieLen {
+		return fmt.Errorf("WithFlow(%d) with WithSize(%d): want a size of %d or more", c.flow, c.size, wire.CookieLen)
+	}
+	if c.firstHop > c.maxHops {
+		return fmt.Errorf("WithFirstHop(%d) with WithMaxHops(%d): want no more than that", c.firstHop, c.maxHops)
 	}
 	return nil
 }

@@ -8,6 +8,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/icmpsock/ping/internal/engine"
+	"github.com/icmpsock/ping/internal/flight"
+	"github.com/icmpsock/ping/internal/plan"
 )
 
 // A Pinger sends echo requests and measures the replies, for any number of targets and callers at a time. It holds one
@@ -19,29 +23,28 @@ import (
 // A Pinger that is made outside of a bubble of testing/synctest cannot be used in it, nor the other way round: such calls
 // end with an error that wraps errors.ErrUnsupported.
 type Pinger struct {
-	config    *config
-	templates [2][]byte // of an echo request of the default size, by family
-	exchanges sync.Pool
-	epoch     time.Time
-	bubble    bool // it was made in one of testing/synctest
+	config   *config
+	shapes   [2]*flight.Shape // of probes without options of their own, by family; nil: there can be none
+	callPool sync.Pool        // of *call
+	epoch    time.Time
+	bubble   bool // it was made in one of testing/synctest
+	limiter  *plan.Limiter
 
-	calls  atomic.Int64  // PingN, Stream and Reachable, that are running
+	series atomic.Int64  // PingN, Stream and Reachable, that are running
 	spread atomic.Uint32 // how many of them have been spread
 
-	limiter *limiter // nil: no limit
-
-	lines  [2]atomic.Pointer[line] // by family
 	closed atomic.Bool
+	lines  [2]atomic.Pointer[line] // by family
 
 	opening sync.Mutex // held while sockets are opened; mu may be taken under it
 	notes   []func()   // for the logger, once opening is free
 
 	noFurther atomic.Int64 // when a further socket could not be opened, for want of room on the others; after epoch
 
-	mu   sync.Mutex        // guards what follows, for moments without a system call
-	old  []*conn           // that others have replaced
-	past Counters          // of those of them that have ended
-	more map[lineKey]*conn // opened on first use
+	mu   sync.Mutex               // guards what follows, for moments without a system call
+	old  []*engine.Conn           // that others have replaced
+	past Counters                 // of those of them that have ended
+	more map[lineKey]*engine.Conn // opened on first use
 }
 
 // New opens the sockets, so that a missing permission shows at once, as an error that wraps [ErrNotPermitted].
@@ -52,18 +55,17 @@ func New(opts ...Option) (*Pinger, error) {
 		return nil, err
 	}
 	p := &Pinger{config: config, epoch: time.Now()}
-	p.bubble = !isReading(p.epoch)
+	p.bubble = !flight.IsReading(p.epoch)
+	p.callPool.New = p.newCall
 	if config.rate > 0 {
-		p.limiter = newLimiter(config.rate, p.epoch)
+		p.limiter = plan.NewLimiter(config.rate)
 	}
-	p.exchanges.New = func() any { return &exchange{pinger: p, plan: plan{in: newInbox(), place: -1}} }
-	for i, limit := range [2]int{maxPayload4, maxPayload6} {
-		if p.templates[i], err = newTemplate(i == 1, min(config.probe.size, limit)); err != nil {
-			return nil, err
-		}
+	if p.shapes[1], err = p.shape(true, &config.probe); err != nil {
+		return nil, fmt.Errorf("ping: %w", err)
 	}
+	p.shapes[0], _ = p.shape(false, &config.probe) // where the default size is none for IPv4, each call says so
 	if t := config.transport; t != nil {
-		c := p.newConn(t)
+		c := p.newConn(newLink(t))
 		p.lines[0].Store(&line{conn: c})
 		p.lines[1].Store(&line{conn: c})
 		return p, nil
@@ -92,35 +94,14 @@ func (p *Pinger) usable() (age int64, err error) {
 	switch {
 	case p.closed.Load():
 		return 0, net.ErrClosed
-	case passed < 0 || passed > longestLife, p.bubble && isReading(time.Now()):
+	case passed < 0 || passed > longestLife, p.bubble && flight.IsReading(time.Now()):
 		return 0, errBubble
 	}
 	return int64(passed), nil
 }
 
-// turn waits for the call's turn to send over c, where there is a limit.
-func (p *Pinger) turn(ctx context.Context, c *conn) error {
-	if p.limiter == nil {
-		return nil
-	}
-	turn := p.limiter.reserve(time.Now(), 1)
-	wait := time.Until(turn)
-	if wait <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-c.done:
-		p.limiter.giveBack(turn, 1)
-		return c.cause()
-	case <-ctx.Done():
-		p.limiter.giveBack(turn, 1)
-		return ctx.Err()
-	}
-}
+// age is how old the Pinger is, in nanoseconds, on the monotonic clock.
+func (p *Pinger) age() int64 { return int64(time.Since(p.epoch)) }
 
 // Close closes the sockets and waits for the Pinger's goroutines. What is in flight ends with net.ErrClosed, as do
 // all later calls. Closing again does nothing.
@@ -128,7 +109,7 @@ func (p *Pinger) Close() error {
 	p.closed.Store(true)
 	var errs []error
 	for _, c := range p.conns() {
-		errs = append(errs, c.close())
+		errs = append(errs, c.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -139,8 +120,7 @@ func (p *Pinger) Counters() Counters {
 	sum, conns := p.past, p.list()
 	p.mu.Unlock()
 	for _, c := range conns {
-		c.glance(glanceBatches)
-		sum.add(c.counters())
+		sum.add(Counters(c.Counts()))
 	}
 	return sum
 }
@@ -156,32 +136,21 @@ func (p *Pinger) Ping(ctx context.Context, host string, opts ...ProbeOption) (Re
 	return r, r.Err
 }
 
-func (p *Pinger) ping(ctx context.Context, host string, opts []ProbeOption) (Reply, error) {
-	e, err := p.prepare(ctx, host, opts)
+func (p *Pinger) ping(ctx context.Context, host string, opts []ProbeOption) (reply Reply, err error) {
+	c, err := p.prepare(ctx, host, opts)
 	if err != nil {
 		return Reply{}, err
 	}
-	defer e.end()
-	if err := e.send(ctx); err != nil {
-		return Reply{}, err
+	defer c.end()
+	settled := false
+	_, err = c.runSeries(ctx, 1, func(r *flight.Result) bool {
+		reply, settled = newReply(r, c.target), true
+		return false
+	})
+	if settled {
+		return reply, reply.Err
 	}
-	for {
-		if o, ok := e.conn.first(e.in); ok {
-			r := o.reply(e.target)
-			return r, r.Err
-		}
-		e.conn.listen()
-		select {
-		case <-e.in.wake:
-		case <-ctx.Done():
-			e.conn.glance(glanceBatches) // it may have come all the same
-			if o, ok := e.conn.first(e.in); ok {
-				r := o.reply(e.target)
-				return r, r.Err
-			}
-			return Reply{}, ctx.Err()
-		}
-	}
+	return Reply{}, err
 }
 
 var shared struct {

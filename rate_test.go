@@ -166,7 +166,7 @@ func TestRateOfTrickle(t *testing.T) {
 func TestRateWithoutRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(nil)
-		p, err := ping.New(ping.WithTransport(ping.Buffered(f, 20)), ping.WithRate(100_000), ping.WithTimeout(time.Hour))
+		p, err := ping.New(ping.WithTransport(buffered{f, 20}), ping.WithRate(100_000), ping.WithTimeout(time.Hour))
 		if err != nil {
 			t.Fatal(err)
 		}

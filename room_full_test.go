@@ -143,7 +143,7 @@ func TestTableFull(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*ms)
 		defer cancel()
 		s, err = p.PingN(ctx, target, tableRoom+1, ping.WithInterval(time.Nanosecond))
-		if !errors.Is(err, context.DeadlineExceeded) || s.Sent != 0 {
+		if !errors.Is(err, context.DeadlineExceeded) || s.Sent != tableRoom || s.Pending != tableRoom {
 			t.Errorf("one too many: %v, %v", s, err)
 		}
 		if c := p.Counters(); c.Abandoned != tableRoom || c.InFlight != 0 {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"net"
+
+	"github.com/icmpsock/ping/internal/flight"
 )
 
 // PingN sends n echo requests to host, WithInterval apart, and returns when all are settled. Losses are data, not
@@ -16,7 +18,7 @@ func (p *Pinger) PingN(ctx context.Context, host string, n int, opts ...ProbeOpt
 	if n < 1 {
 		return nil, &probeError{host, fmt.Errorf("PingN: n is %d, want 1 or more", n)}
 	}
-	e, err := p.prepare(ctx, host, opts)
+	c, err := p.prepare(ctx, host, opts)
 	if err != nil {
 		var s *Statistics
 		if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
@@ -24,14 +26,15 @@ func (p *Pinger) PingN(ctx context.Context, host string, n int, opts ...ProbeOpt
 		}
 		return s, &probeError{host, err}
 	}
-	defer e.end()
-	s := &Statistics{Target: e.target}
-	err = e.run(ctx, n, func(r Reply) bool {
-		s.Add(r)
-		s.keep(r)
+	s := &Statistics{Target: c.target}
+	ended, err := c.runSeries(ctx, n, func(r *flight.Result) bool {
+		reply := newReply(r, c.target)
+		s.Add(reply)
+		s.Replies = append(s.Replies, reply)
 		return true
 	})
-	s.finish(e.conn.oddities(e.in))
+	pending, oddities := c.end()
+	s.finish(ended+pending, oddities)
 	if err != nil {
 		err = &probeError{host, err}
 	}
@@ -45,12 +48,13 @@ func (p *Pinger) PingN(ctx context.Context, host string, n int, opts ...ProbeOpt
 // falls due while the body of the loop is at work waits for that; no RTT is distorted by it.
 func (p *Pinger) Stream(ctx context.Context, host string, opts ...ProbeOption) iter.Seq2[Reply, error] {
 	return func(yield func(Reply, error) bool) {
-		e, err := p.prepare(ctx, host, opts)
+		c, err := p.prepare(ctx, host, opts)
 		if err == nil {
-			defer e.end()
+			defer c.end()
+			c.Anomalies(c.config.anomalies)
 			more := true
-			err = e.run(ctx, e.config.count, func(r Reply) bool {
-				more = yield(r, nil)
+			_, err = c.runSeries(ctx, c.config.count, func(r *flight.Result) bool {
+				more = yield(newReply(r, c.target), nil)
 				return more
 			})
 			if !more || err == nil {
@@ -65,20 +69,20 @@ func (p *Pinger) Stream(ctx context.Context, host string, opts ...ProbeOption) i
 // answered. If none is, the error wraps the *[ICMPError] that one of them met, else [ErrTimeout], or why none could
 // be sent.
 func (p *Pinger) Reachable(ctx context.Context, host string, opts ...ProbeOption) error {
-	e, err := p.prepare(ctx, host, opts)
+	c, err := p.prepare(ctx, host, opts)
 	if err != nil {
 		return &probeError{host, err}
 	}
-	defer e.end()
-	n := e.config.count
+	defer c.end()
+	n := c.config.count
 	if n == 0 {
 		n = 3
 	}
 	var refusal *ICMPError
 	var timeout, reason error
 	answered := false
-	err = e.run(ctx, n, func(r Reply) bool {
-		reason = r.Err
+	_, err = c.runSeries(ctx, n, func(r *flight.Result) bool {
+		reason = errorOf(r)
 		answered = reason == nil
 		if errors.Is(reason, ErrTimeout) {
 			timeout = reason
@@ -87,16 +91,14 @@ func (p *Pinger) Reachable(ctx context.Context, host string, opts ...ProbeOption
 		return !answered
 	})
 	switch {
+	case answered:
+		return nil
+	case err != nil:
+		return &probeError{host, err}
 	case refusal != nil:
 		reason = refusal
 	case timeout != nil:
 		reason = timeout
 	}
-	if answered {
-		return nil
-	}
-	if err == nil {
-		err = fmt.Errorf("none of %d echo requests answered: %w", n, reason)
-	}
-	return &probeError{host, err}
+	return &probeError{host, fmt.Errorf("none of %d echo requests answered: %w", n, reason)}
 }

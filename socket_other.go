@@ -16,6 +16,9 @@ import (
 	"time"
 
 	"golang.org/x/net/icmp"
+
+	"github.com/icmpsock/ping/internal/engine"
+	"github.com/icmpsock/ping/internal/wire"
 )
 
 // A socket is one ICMP socket of one family, through the portable calls of x/net: one message a call, stamped by
@@ -32,12 +35,22 @@ type socket struct {
 	usualTTL     int
 }
 
-var (
-	_ Transport      = (*socket)(nil)
-	_ slog.LogValuer = (*socket)(nil)
-)
+var _ Transport = (*socket)(nil)
 
-func openSocket(v6 bool, config socketConfig) (Transport, error) {
+// openLink opens a socket of the kind that is asked for, and says which it is, for the log.
+func openLink(c socketConfig) (engine.Link, slog.Value, error) {
+	s, err := openSocket(c)
+	if err != nil {
+		return nil, slog.Value{}, err
+	}
+	kind := SocketRaw
+	if s.datagram {
+		kind = SocketDatagram
+	}
+	return newLink(s), slog.GroupValue(slog.String("kind", kind.String())), nil
+}
+
+func openSocket(config socketConfig) (*socket, error) {
 	switch {
 	case config.device != "":
 		return nil, unsupported("WithInterface")
@@ -51,6 +64,7 @@ func openSocket(v6 bool, config socketConfig) (Transport, error) {
 	if config.kind == SocketDatagram && !datagrams {
 		return nil, unsupported("WithSocket(SocketDatagram)")
 	}
+	v6 := config.v6
 	s := &socket{v6: v6, datagram: datagrams && config.kind != SocketRaw}
 	network, address := "ip4:icmp", "0.0.0.0"
 	switch {
@@ -91,15 +105,6 @@ func unsupported(option string) error {
 	return fmt.Errorf("%s on %s: %w", option, runtime.GOOS, errors.ErrUnsupported)
 }
 
-// LogValue tells which socket it is.
-func (s *socket) LogValue() slog.Value {
-	kind := SocketRaw
-	if s.datagram {
-		kind = SocketDatagram
-	}
-	return slog.GroupValue(slog.String("kind", kind.String()))
-}
-
 func (s *socket) Close() error { return s.conn.Close() }
 
 // Send implements [Transport].
@@ -114,7 +119,7 @@ func (s *socket) Send(messages []Message) (int, error) {
 		binary.BigEndian.PutUint16(m.Data[4:], s.id)
 		if !s.v6 { // the kernel does ICMPv6 checksums
 			m.Data[2], m.Data[3] = 0, 0
-			binary.BigEndian.PutUint16(m.Data[2:], checksum(m.Data))
+			binary.BigEndian.PutUint16(m.Data[2:], wire.Checksum(m.Data))
 		}
 		var to net.Addr = &net.IPAddr{IP: m.Addr.AsSlice(), Zone: m.Addr.Zone()}
 		if s.datagram {
@@ -179,7 +184,7 @@ func (s *socket) Receive(messages []Message) (int, error) {
 			continue
 		}
 		*m = Message{Addr: addr, Data: buffer[:n], Time: time.Now()}
-		if s.quoted(m) || len(m.Data) >= headerLen && binary.BigEndian.Uint16(m.Data[4:]) == s.id {
+		if s.quoted(m) || len(m.Data) >= wire.HeaderLen && binary.BigEndian.Uint16(m.Data[4:]) == s.id {
 			return 1, nil
 		}
 	}
@@ -212,7 +217,7 @@ func (s *socket) quoted(m *Message) bool {
 	switch body := parsed.Body.(type) {
 	case *icmp.DstUnreach:
 		quote, e.MPLS = body.Data, labelsOf(body.Extensions)
-		if e.tooBig() {
+		if e.wire().TooBig() {
 			e.MTU = int(binary.BigEndian.Uint16(m.Data[6:]))
 		}
 	case *icmp.TimeExceeded:
@@ -225,7 +230,7 @@ func (s *socket) quoted(m *Message) bool {
 		return false
 	}
 	var ok bool
-	if m.Addr, m.Data, ok = cutQuote(quote, s.v6); !ok {
+	if m.Addr, m.Data, ok = wire.CutQuote(quote, s.v6); !ok {
 		return false
 	}
 	m.Err = e
@@ -242,7 +247,7 @@ func labelsOf(extensions []icmp.Extension) (labels []MPLSLabel) {
 		for _, l := range stack.Labels {
 			labels = append(labels, MPLSLabel{Label: l.Label, TrafficClass: l.TC, TTL: l.TTL})
 		}
-		return labels[:min(len(labels), maxLabels)]
+		return labels[:min(len(labels), wire.MaxLabels)]
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package ping
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,56 +12,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/icmpsock/ping/internal/flight"
 )
-
-// A Reply is how one probe ended: with an echo reply (Err is nil), or without.
-type Reply struct {
-	// Seq counts the probes of the call, from 0. It is not the sequence number on the wire, which all calls
-	// share.
-	Seq int
-	// From is who answered: the target, or the router that sent the ICMP error. Invalid if nobody did.
-	From netip.Addr
-	// RTT is the time from sending to the answer, never above the timeout. It is 0 when Err is not nil, except for an
-	// *ICMPError, whose time is measured too.
-	RTT time.Duration
-	// TTL is the TTL or hop limit that the answer arrived with; 0 where it is not known.
-	TTL int
-	// Size is the length of the ICMP message that came back, in bytes: the payload and 8. 0 without an echo reply.
-	Size int
-	// Sent and Received are the instants on the wall clock; Received is zero without an answer, and Sent if
-	// the probe could not be sent.
-	Sent, Received time.Time
-	// Clock says what measured the RTT.
-	Clock Clock
-	// Err is nil for an echo reply. Otherwise it is ErrTimeout, an *ICMPError, or why the probe could
-	// not be sent.
-	Err error
-}
-
-// MarshalJSON returns an object with the fields seq, from, rtt_ns, ttl, size, sent, received, clock, error and, for an
-// [ICMPError], icmp_error; those that are not known are left out. It is for others to read: there is no way back.
-func (r Reply) MarshalJSON() ([]byte, error) {
-	v := struct {
-		Seq      int           `json:"seq"`
-		From     netip.Addr    `json:"from,omitzero"`
-		RTT      time.Duration `json:"rtt_ns,omitempty"`
-		TTL      int           `json:"ttl,omitempty"`
-		Size     int           `json:"size,omitempty"`
-		Sent     time.Time     `json:"sent,omitzero"`
-		Received time.Time     `json:"received,omitzero"`
-		Clock    string        `json:"clock,omitempty"`
-		Err      string        `json:"error,omitempty"`
-		ICMP     *ICMPError    `json:"icmp_error,omitempty"`
-	}{r.Seq, r.From, r.RTT, r.TTL, r.Size, r.Sent, r.Received, "", "", nil}
-	if !r.Received.IsZero() {
-		v.Clock = r.Clock.String()
-	}
-	if r.Err != nil {
-		v.Err = r.Err.Error()
-		errors.As(r.Err, &v.ICMP)
-	}
-	return json.Marshal(v)
-}
 
 // Statistics sums up the probes of one call to one target. The RTT figures are over the echo replies that came
 // in time, the first to each probe.
@@ -74,7 +26,7 @@ type Statistics struct {
 	// Add does not.
 	Replies []Reply `json:"replies,omitempty"`
 
-	// Sent counts the probes that left and are settled: Sent = Received + Lost, always. SendErrors counts
+	// Sent counts the probes that left: Sent = Received + Lost + Pending, always. SendErrors counts
 	// those that never left this host.
 	Sent       int `json:"sent"`
 	SendErrors int `json:"send_errors"`
@@ -85,6 +37,9 @@ type Statistics struct {
 	Lost   int `json:"lost"`
 	Errors int `json:"icmp_errors"`
 	Late   int `json:"late"`
+	// Pending counts the probes that were in flight when the call ended, by ctx or Close: nobody knows what became of
+	// them. Add does not see them.
+	Pending int `json:"pending"`
 	// Duplicates counts replies to a probe beyond its first (RFC 5560).
 	Duplicates int `json:"duplicates"`
 	// Reordered counts replies that came after the reply to a later probe (RFC 4737, type P-Reordered).
@@ -117,8 +72,9 @@ type Statistics struct {
 }
 
 // Add counts one settled probe, such as a Stream yields, in constant memory: the replies are not kept, so that
-// Median stays 0 and Percentile looks at Replies only. A Reply cannot tell of Late, Duplicates, Corrupted and Stray:
-// they stay 0, but Counters has them for the whole Pinger. A probe that was not settled, because ctx or the Pinger
+// Median stays 0 and Percentile looks at Replies only. What comes beside the probes' outcomes, of those who ask for it by
+// [WithAnomalies], counts as Late, Duplicates, Corrupted and Stray, which otherwise stay 0; Counters has them for
+// the whole Pinger. A probe that was not settled, because ctx or the Pinger
 // ended, is not counted. The probes may be those of several calls, if they have one target and come as they were
 // settled; else Reordered and Jitter mean nothing.
 func (s *Statistics) Add(r Reply) {
@@ -128,6 +84,14 @@ func (s *Statistics) Add(r Reply) {
 		s.Sent++
 		s.Received++
 		s.addRTT(r)
+	case r.Err == ErrLate:
+		s.Late++
+	case r.Err == ErrDuplicate:
+		s.Duplicates++
+	case r.Err == ErrCorrupted:
+		s.Corrupted++
+	case r.Err == ErrStray:
+		s.Stray++
 	case errors.As(r.Err, &icmpError):
 		s.Sent++
 		s.Lost++
@@ -168,23 +132,28 @@ func (s *Statistics) addRTT(r Reply) {
 	s.Jitter = time.Duration(math.Round(s.jitter))
 }
 
-// keep notes the reply of a settled probe.
-func (s *Statistics) keep(r Reply) { s.Replies = append(s.Replies, r) }
-
 // finish adds what only the end of the call shows.
-func (s *Statistics) finish(o oddities) {
+func (s *Statistics) finish(pending int, o flight.Oddities) {
 	slices.SortFunc(s.Replies, func(a, b Reply) int { return cmp.Compare(a.Seq, b.Seq) })
 	s.Median = s.Percentile(0.5)
-	s.Duplicates, s.Late, s.Corrupted, s.Stray = o.duplicates, o.late, o.corrupted, o.stray
+	s.Sent += pending
+	s.Pending = pending
+	s.Duplicates, s.Late, s.Corrupted, s.Stray = o.Duplicates, o.Late, o.Corrupted, o.Stray
 }
 
-// Loss is the share of the probes that the network lost, Lost / Sent, from 0 to 1; 0 if nothing was sent. What
-// this host dropped itself (LocalDrops) is left out of both: nobody knows whether the network had lost it.
+// Loss is the share of the probes that were made and not answered, from 0 to 1. What could not be sent (SendErrors) counts as
+// not answered: a cable that is out is a loss of 1. What this host dropped itself (LocalDrops) is left out, since
+// nobody knows whether the network had lost it; but where there is nothing else, the loss is 1, for no answer came. What was
+// in flight at the end (Pending) is left out too. It is 0 where nothing was made.
 func (s *Statistics) Loss() float64 {
-	if s.Sent == s.LocalDrops {
-		return 0
+	made := s.Sent - s.Pending + s.SendErrors - s.LocalDrops
+	switch {
+	case made > 0:
+		return float64(s.Lost+s.SendErrors-s.LocalDrops) / float64(made)
+	case s.LocalDrops > 0:
+		return 1
 	}
-	return float64(s.Lost-s.LocalDrops) / float64(s.Sent-s.LocalDrops)
+	return 0
 }
 
 // Percentile returns the RTT that the share q of the echo replies in Replies did not exceed, by the nearest
@@ -262,6 +231,7 @@ func (s *Statistics) mishaps() []mishap {
 		{s.Errors, "errors", "icmp_errors"},
 		{s.Late, "late", "late"},
 		{s.SendErrors, "not sent", "send_errors"},
+		{s.Pending, "pending", "pending"},
 		{s.LocalDrops, "dropped locally", "local_drops"},
 	}
 }

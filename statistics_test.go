@@ -144,7 +144,7 @@ func TestCounts(t *testing.T) {
 		t.Errorf("got %d sent, %d received, %d lost, %d errors, %d send errors",
 			s.Sent, s.Received, s.Lost, s.Errors, s.SendErrors)
 	}
-	if got := s.Loss(); got != 4.0/6 {
+	if got := s.Loss(); got != 5.0/7 {
 		t.Errorf("loss is %v", got)
 	}
 	if got := new(ping.Statistics).Loss(); got != 0 {

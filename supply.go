@@ -5,40 +5,36 @@ import (
 	"sync"
 )
 
-// A supply is the addresses of a Sweep on their way from the goroutine that runs the iterator to the lanes, which take
-// what there is: an address never waits for the next.
+// A supply is the addresses of one family on their way from the goroutine that runs a Sweep's iterator to the lanes, which take
+// what there is: an address never waits for the next. It is safe for concurrent use.
 type supply struct {
-	some chan struct{} // holds a token if there may be addresses, or the end
 	room chan struct{} // holds a token if there may be room again
 
-	mu    sync.Mutex
-	addrs []netip.Addr
-	ended bool
+	mu      sync.Mutex
+	targets []target
+	ended   bool
 }
+
+// A target is an address, as the caller has it, and as the system has it.
+type target struct{ addr, dst netip.Addr }
 
 // supplySize is how many addresses wait to be taken at most.
 const supplySize = 2 * chunkSize
 
-func newSupply() *supply {
-	return &supply{
-		some:  make(chan struct{}, 1),
-		room:  make(chan struct{}, 1),
-		addrs: make([]netip.Addr, 0, supplySize),
-	}
+func (s *supply) init() {
+	s.room = make(chan struct{}, 1)
+	s.targets = make([]target, 0, supplySize)
 }
 
-// put adds an address, if there is room.
-func (s *supply) put(addr netip.Addr) bool {
+// put adds a target, if there is room, and returns how many were there before.
+func (s *supply) put(t target) int {
 	s.mu.Lock()
-	n := len(s.addrs)
+	defer s.mu.Unlock()
+	n := len(s.targets)
 	if n < supplySize {
-		s.addrs = append(s.addrs, addr)
+		s.targets = append(s.targets, t)
 	}
-	s.mu.Unlock()
-	if n == 0 {
-		signal(s.some)
-	}
-	return n < supplySize
+	return n
 }
 
 // end says that no more will come.
@@ -46,30 +42,17 @@ func (s *supply) end() {
 	s.mu.Lock()
 	s.ended = true
 	s.mu.Unlock()
-	signal(s.some)
 }
 
-// take moves as many addresses to list as it has room for. It reports whether there were none, and will be none.
-func (s *supply) take(list []netip.Addr) (n int, ended bool) {
+// take moves as many targets to list as it has room for. It reports whether there were none, and will be none.
+func (s *supply) take(list []target) (n int, ended bool) {
 	s.mu.Lock()
-	before := len(s.addrs)
-	n = copy(list, s.addrs)
-	s.addrs = s.addrs[:copy(s.addrs, s.addrs[n:])]
-	left, ended := len(s.addrs), s.ended
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	before := len(s.targets)
+	n = copy(list, s.targets)
+	s.targets = s.targets[:copy(s.targets, s.targets[n:])]
 	if before == supplySize {
 		signal(s.room)
 	}
-	if left > 0 || ended { // for another lane
-		signal(s.some)
-	}
-	return n, ended && n == 0
-}
-
-// signal puts a token into a channel that has room for one.
-func signal(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
+	return n, s.ended && n == 0
 }

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/icmpsock/ping/internal/flight"
 )
 
 const (
@@ -41,11 +43,10 @@ func (p *Pinger) Sweep(
 ) iter.Seq2[netip.Addr, Reply] {
 	return func(yield func(netip.Addr, Reply) bool) {
 		config, err := p.config.probe.with(opts)
-		if err != nil {
-			yield(netip.Addr{}, Reply{Err: fmt.Errorf("ping: Sweep: %w", err)})
-			return
+		if _, e := p.usable(); err == nil && errors.Is(e, errBubble) {
+			err = e
 		}
-		if _, err := p.usable(); errors.Is(err, errBubble) {
+		if err != nil {
 			yield(netip.Addr{}, Reply{Err: fmt.Errorf("ping: Sweep: %w", err)})
 			return
 		}
@@ -57,38 +58,53 @@ func (p *Pinger) Sweep(
 			config:  config,
 			count:   max(config.count, 1),
 			yield:   yield,
-			supply:  newSupply(),
 			results: make(chan []swept),
-			busy:    make(chan struct{}, 1),
-			full:    make(chan struct{}, 1),
 			fed:     make(chan struct{}),
 		}
-		s.replies.New = func() any { return new([chunkSize]swept) }
+		for i := range s.supplies {
+			s.supplies[i].init()
+			if s.shapes[i], s.errs[i] = p.shape(i == 1, config); s.errs[i] == nil {
+				s.shapes[i] = bulk(s.shapes[i])
+			}
+		}
+		s.chunks.New = func() any { return new([chunkSize]swept) }
 		defer s.lanes.Wait()
 		defer cancel()
 		s.run(addrs)
 	}
 }
 
-// A sweep is one call of Sweep. The feeder supplies the lanes with addresses, and the caller's goroutine yields what these
-// report, and starts more of them.
+// bulk is the shape with the leave to share a system call.
+func bulk(shape *flight.Shape) *flight.Shape {
+	own := *shape
+	own.Bulk = true
+	return &own
+}
+
+// A sweep is one call of Sweep: the feeder supplies the lanes with addresses, and the caller's goroutine yields what these
+// report.
 type sweep struct {
-	pinger  *Pinger
-	ctx     context.Context
-	cancel  context.CancelFunc
-	config  *probeConfig
-	count   int
-	yield   func(netip.Addr, Reply) bool
-	supply  *supply
-	results chan []swept  // from the lanes
-	busy    chan struct{} // the lanes take less than the iterator gives
-	full    chan struct{} // some lane's table is
+	pinger   *Pinger
+	ctx      context.Context
+	cancel   context.CancelFunc
+	config   *probeConfig
+	count    int
+	shapes   [2]*flight.Shape // by family
+	errs     [2]error         // why there is none
+	yield    func(netip.Addr, Reply) bool
+	supplies [2]supply
+	results  chan []swept // from the lanes, and the feeder
+	chunks   sync.Pool    // of *[chunkSize]swept
+
 	fed     chan struct{} // closed when the feeder has ended
 	failure any           // what the iterator panicked with, once fed is closed
-	lanes   sync.WaitGroup
-	started int
-	open    atomic.Int64 // lanes that have not ended, and one for as long as more may be started
-	replies sync.Pool
+
+	lanes sync.WaitGroup
+	open  atomic.Int64 // lanes that have not ended, and one for the feeder
+
+	starting sync.Mutex // guards what follows
+	started  int
+	wakes    []chan struct{} // of the lanes
 }
 
 // iteratorGrace is how long the iterator is given to come to its next address when the loop has ended.
@@ -103,35 +119,44 @@ type swept struct {
 // run returns when all is settled, or the loop is broken, or ctx ends.
 func (s *sweep) run(addrs iter.Seq[netip.Addr]) {
 	s.open.Add(1)
-	s.start()
+	s.start(maxLanes)
 	go s.feed(addrs)
 	defer s.stopFeeder()
-	fed := s.fed
 	for {
 		select {
 		case list, ok := <-s.results:
 			if !ok || !s.deliver(list) {
 				return
 			}
-		case <-s.busy:
-			if fed != nil && s.started < runtime.GOMAXPROCS(0) {
-				s.start()
-			}
-		case <-s.full:
-			if fed != nil {
-				s.start()
-			}
-		case <-fed:
-			if s.failure != nil {
-				return
-			}
-			fed = nil
-			s.ended()
 		case <-s.ctx.Done():
 			return
 		}
 	}
 }
+
+// deliver yields what a lane reports. It returns false if the sweep has ended.
+func (s *sweep) deliver(list []swept) bool {
+	for i := range list {
+		if s.ctx.Err() != nil || !s.yield(list[i].addr, list[i].reply) {
+			return false
+		}
+	}
+	s.chunks.Put((*[chunkSize]swept)(list[:chunkSize]))
+	return true
+}
+
+// report hands a list over to be yielded. It returns false if the sweep has ended.
+func (s *sweep) report(list []swept) bool {
+	select {
+	case s.results <- list:
+		return true
+	case <-s.ctx.Done():
+		return false
+	}
+}
+
+// chunk is an empty list for report.
+func (s *sweep) chunk() []swept { return s.chunks.Get().(*[chunkSize]swept)[:0] }
 
 // stopFeeder waits for the feeder, which the end of ctx stops at the iterator's next address.
 func (s *sweep) stopFeeder() {
@@ -166,41 +191,75 @@ func (s *sweep) feed(addrs iter.Seq[netip.Addr]) {
 	defer func() {
 		if !returned {
 			s.failure = cmp.Or(recover(), errGoexit)
+			s.cancel()
 		}
 	}()
 	addrs(s.give)
-	s.supply.end()
+	for i := range s.supplies {
+		s.supplies[i].end()
+	}
+	s.wakeLanes()
+	s.ended()
 	returned = true
 }
 
-// give adds one address to the supply. It reports false if the sweep has ended.
+// give supplies the lanes with one address. It reports false if the sweep has ended.
 func (s *sweep) give(addr netip.Addr) bool {
+	i := family(addr.Is6())
+	if err := cmp.Or(s.pinger.checkFor(addr, s.config.network), s.errs[i]); err != nil {
+		for echo := range s.count {
+			if !s.report(append(s.chunk(), swept{addr, Reply{Seq: echo, Err: err}})) {
+				return false
+			}
+		}
+		return s.ctx.Err() == nil
+	}
+	supply := &s.supplies[i]
+	dst := s.pinger.numbered(addr)
 	for s.ctx.Err() == nil {
-		if s.supply.put(addr) {
+		n := supply.put(target{addr, dst})
+		if n == 0 {
+			s.wakeLanes()
+		}
+		if n < supplySize {
 			return true
 		}
-		signal(s.busy)
+		s.start(runtime.GOMAXPROCS(0)) // the lanes take less than the iterator gives
 		select {
-		case <-s.supply.room:
+		case <-supply.room:
 		case <-s.ctx.Done():
 		}
 	}
 	return false
 }
 
-// start starts another lane, if it can have sockets.
-func (s *sweep) start() {
-	if s.started >= maxLanes || s.started > 0 && s.pinger.config.transport != nil {
+// wakeLanes has the lanes look at the supplies.
+func (s *sweep) wakeLanes() {
+	s.starting.Lock()
+	defer s.starting.Unlock()
+	for _, wake := range s.wakes {
+		signal(wake)
+	}
+}
+
+// start starts another lane, if there are fewer than most, and it can have sockets.
+func (s *sweep) start(most int) {
+	s.starting.Lock()
+	defer s.starting.Unlock()
+	if s.started >= min(most, maxLanes) || s.started > 0 && s.pinger.config.transport != nil {
 		return
 	}
-	l := newLane(s, s.started)
-	for i := range l.ports {
-		if s.started > 0 && l.ports[i] == nil && s.pinger.lines[i].Load().conn != nil {
+	for i := range s.pinger.lines {
+		if s.started == 0 || s.pinger.lines[i].Load().conn == nil {
+			continue
+		}
+		if _, err := s.pinger.conn(i == 1, s.config.dontFragment, s.started); err != nil {
 			s.started = maxLanes
-			l.leave()
 			return
 		}
 	}
+	l := newLane(s, s.started)
+	s.wakes = append(s.wakes, l.wake)
 	s.started++
 	s.open.Add(1)
 	s.lanes.Go(func() {
@@ -209,19 +268,17 @@ func (s *sweep) start() {
 	})
 }
 
-// ended says that a lane has ended, or that no more are started. The last one closes the results.
+// ended says that a lane, or the feeder, has ended. The last one closes the results.
 func (s *sweep) ended() {
 	if s.open.Add(-1) == 0 {
 		close(s.results)
 	}
 }
 
-func (s *sweep) deliver(list []swept) bool {
-	for i := range list {
-		if s.ctx.Err() != nil || !s.yield(list[i].addr, list[i].reply) {
-			return false
-		}
+// signal puts a token into a channel that has room for one.
+func signal(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
-	s.replies.Put((*[chunkSize]swept)(list[:chunkSize]))
-	return true
 }

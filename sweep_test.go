@@ -261,7 +261,7 @@ func TestPingBesideSweep(t *testing.T) {
 			}
 			return nil
 		})
-		p, err := ping.New(ping.WithTransport(ping.Buffered(f, 100)), ping.WithTimeout(time.Hour))
+		p, err := ping.New(ping.WithTransport(buffered{f, 100}), ping.WithTimeout(time.Hour))
 		if err != nil {
 			t.Fatal(err)
 		}

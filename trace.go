@@ -6,7 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"time"
+	"net/netip"
+	"syscall"
+
+	"github.com/icmpsock/ping/internal/flight"
+	"github.com/icmpsock/ping/internal/plan"
+	"github.com/icmpsock/ping/internal/wire"
 )
 
 const (
@@ -23,7 +28,8 @@ const (
 // 3 by default and 1,000 at most.
 //
 // The loop ends with the hop where the target answers; with the one where some router says that it lets the packet go
-// no farther, such as "unreachable" or "prohibited"; and at WithMaxHops, 30 by default. An error that ends it early
+// no farther, such as "unreachable" or "prohibited"; after as many silent hops in a row as WithGapLimit says; and at WithMaxHops,
+// 30 by default. It begins at the distance of WithFirstHop, by default 1. An error that ends it early
 // comes last, with an empty Hop: that of ctx, Close, a bad option or name, or a probe that this host would not send.
 // Breaking the loop stops at once.
 //
@@ -39,15 +45,15 @@ const (
 //
 // All probes carry the same identifier and the same ICMP checksum, and over IPv6 the same flow label, so that routers
 // which share packets out among several paths send all of them one way (Paris traceroute). [WithFlow] chooses another.
-// For that the payload must be 8 bytes or more. WithTTL has no effect; the other options hold for each probe. A Trace
-// that is under way while Reopen is called ends over the socket with which it began.
+// For that the payload must be 8 bytes or more. WithTTL has no effect; the other options hold for each probe. After Reopen
+// the probes have another identifier, and may take another of several paths.
 func (p *Pinger) Trace(ctx context.Context, host string, opts ...ProbeOption) iter.Seq2[Hop, error] {
 	return func(yield func(Hop, error) bool) {
-		e, err := p.prepare(ctx, host, opts)
+		c, err := p.prepare(ctx, host, opts)
 		if err == nil {
-			defer e.end()
+			defer c.end()
 			more := true
-			err = e.trace(ctx, func(h Hop) bool {
+			err = c.trace(ctx, func(h Hop) bool {
 				more = yield(h, nil)
 				return more
 			})
@@ -60,77 +66,122 @@ func (p *Pinger) Trace(ctx context.Context, host string, opts ...ProbeOption) it
 }
 
 // trace sends probes along the way, and hands each hop to yield when it is settled, until yield returns false.
-func (e *exchange) trace(ctx context.Context, yield func(Hop) bool) error {
-	count := e.config.count
+func (c *call) trace(ctx context.Context, yield func(Hop) bool) error {
+	count := c.config.count
 	switch {
 	case count == 0:
 		count = traceCount
 	case count > maxTraceCount:
 		return fmt.Errorf("WithCount(%d): Trace takes 1 to %d", count, maxTraceCount)
 	}
-	if e.config.size < cookieLen {
-		return fmt.Errorf("WithSize(%d): Trace takes %d or more", e.config.size, cookieLen)
+	if c.config.size < wire.CookieLen {
+		return fmt.Errorf("WithSize(%d): Trace takes %d or more", c.config.size, wire.CookieLen)
 	}
-	if e.ask.flow == 0 {
-		e.ask.flow = traceFlow
-	}
-	timer := time.NewTimer(e.config.timeout)
-	defer timer.Stop()
-	way := newCourse(count, e.config.maxHops, e.config.interval)
-	var turn time.Time // where there is a limit: the call's turn to send, zero for none yet
-	defer func() {
-		if time.Until(turn) > 0 {
-			e.pinger.limiter.giveBack(turn, 1)
-		}
-	}()
-	for settled := []outcome(nil); ; {
-		settled = e.conn.collect(e.in, settled[:0])
-		failure := error(nil) // of sending, or Close
-		for i := range settled {
-			o := &settled[i]
-			if err := o.err; err != nil && !errors.Is(err, ErrTimeout) && !errors.As(err, new(*ICMPError)) {
-				failure = err
+	s := newTraceSource(c, count)
+	var failure error // of sending, or Close
+	err := c.run(ctx, s, func(results []flight.Result) bool {
+		for i := range results {
+			r := &results[i]
+			if r.Kind == flight.Unsent || r.Kind == flight.Ended {
+				failure = r.Err
 				continue
 			}
-			way.settle(probeOf(o.tag), o.reply(e.target))
+			s.settled(r, c.target)
 		}
-		for h, ok := way.take(); ok; h, ok = way.take() {
+		for h, ok := s.take(); ok; h, ok = s.take() {
 			if !yield(h) {
-				return nil
+				failure = nil
+				return false
 			}
 		}
-		if way.ended() {
-			return nil
-		}
-		if err := cmp.Or(failure, ctx.Err()); err != nil {
-			return err
-		}
-		var due <-chan time.Time
-		if next, at, ok := way.next(); ok {
-			wait := time.Until(at)
-			if limiter := e.pinger.limiter; limiter != nil && wait <= 0 {
-				// What is settled while it waits for its turn may change which probe is next.
-				if turn.IsZero() {
-					turn = limiter.reserve(time.Now(), 1)
-				}
-				wait = time.Until(turn)
-			}
-			if wait <= 0 {
-				turn = time.Time{}
-				e.ask.ttl = next.distance
-				e.ask.tag = int64(next.tag())
-				if err := e.conn.launch(ctx, e.in, e.ask); err != nil {
-					return err
-				}
-				e.conn.glanceForOne()
-				way.sent(next, time.Now())
-				continue
-			}
-			timer.Reset(wait)
-			due = timer.C
-		}
-		if err := e.await(ctx, due); err != nil {
-			return err
-		}
+		return failure == nil
+	})
+	return cmp.Or(failure, err)
+}
+
+// A traceSource is the engine.Source of a Trace.
+type traceSource struct {
+	*plan.Trace
+	dst     netip.Addr
+	shape   *flight.Shape
+	shapes  map[int]*flight.Shape // the same with each distance for the TTL
+	count   int
+	replies map[int][]Reply // by distance, of the hops that have not been taken
+}
+
+func newTraceSource(c *call, count int) *traceSource {
+	shape := *c.shape
+	if shape.Flow == 0 {
+		shape.Flow = traceFlow
 	}
+	return &traceSource{
+		Trace: plan.NewTrace(count, c.config.firstHop, c.config.maxHops, c.config.gapLimit, c.config.interval),
+		dst:   c.dst, shape: &shape, count: count,
+		shapes: make(map[int]*flight.Shape), replies: make(map[int][]Reply),
+	}
+}
+
+// Next implements engine.Source.
+func (s *traceSource) Next(now int64, p *flight.Probe) (at int64, ok bool) {
+	probe, at, ok := s.Trace.Next(now)
+	if !ok {
+		return 0, false
+	}
+	shape := s.shapes[probe.Distance]
+	if shape == nil {
+		own := *s.shape
+		own.TTL = probe.Distance
+		shape = &own
+		s.shapes[probe.Distance] = shape
+	}
+	p.Dst, p.Tag, p.Shape = s.dst, probe.Tag(), shape
+	return at, true
+}
+
+// settled takes note of what became of a probe.
+func (s *traceSource) settled(r *flight.Result, target netip.Addr) {
+	probe := plan.TraceProbeOf(r.Tag)
+	reply := newReply(r, target)
+	reply.Seq = probe.Seq
+	if s.replies[probe.Distance] == nil {
+		s.replies[probe.Distance] = make([]Reply, s.count)
+	}
+	s.replies[probe.Distance][probe.Seq] = reply
+	s.Settled(probe, outcomeOf(r))
+}
+
+// outcomeOf is what became of a probe, as planners have it.
+func outcomeOf(r *flight.Result) plan.Outcome {
+	switch r.Kind {
+	case flight.Answered:
+		return plan.Answered
+	case flight.Unsent, flight.Ended:
+		switch {
+		case errors.Is(r.Err, syscall.EMSGSIZE):
+			return plan.TooBigHere
+		case errors.Is(r.Err, ErrNoRoom):
+			return plan.NoRoom
+		}
+		return plan.Unsent
+	case flight.Refused:
+		switch {
+		case r.ICMP.InTransit():
+			return plan.InTransit
+		case r.ICMP.TooBig():
+			return plan.TooBig
+		}
+		return plan.Refused
+	}
+	return plan.Silent
+}
+
+// take returns the next hop, if all is known of it.
+func (s *traceSource) take() (h Hop, ok bool) {
+	distance, ok := s.Take()
+	if !ok {
+		return Hop{}, false
+	}
+	h = Hop{Distance: distance, Replies: s.replies[distance]}
+	delete(s.replies, distance)
+	return h, true
 }

@@ -2,68 +2,14 @@ package ping
 
 import (
 	"errors"
-	"net/netip"
+	"fmt"
+	"sync"
 	"time"
+
+	"github.com/icmpsock/ping/internal/engine"
+	"github.com/icmpsock/ping/internal/flight"
+	"github.com/icmpsock/ping/internal/wire"
 )
-
-// A Message is one ICMP message on its way out of, or into, a [Transport].
-type Message struct {
-	// Addr is the destination of a message sent and the source of one received; of an ICMP error, whose source is
-	// Err.From, the destination of the message that it quotes. A link-local address may have a zone when it is
-	// sent to, and need not have it when it is received. Addresses are never IPv4-mapped IPv6 ones.
-	Addr netip.Addr
-
-	// Data is the ICMP message from its type on, without an IP header: 8 to 65,515 bytes with IPv4, to 65,535 with
-	// IPv6. What is sent is an echo request (type 8, or 128 for an IPv6 Addr), what is received an echo reply (0, or
-	// 129). With Err it is the echo request that the error quotes, or as much of that as came, from its first 8 bytes
-	// on.
-	//
-	// The checksum (bytes 2 and 3) and the identifier (bytes 4 and 5) are the transport's: Send may write to them,
-	// and has both right where others can see the message, the identifier the same in all of them. The Pinger's own
-	// contents of them mean nothing, and it looks at neither in what it receives. The rest is to arrive as it was
-	// sent.
-	Data []byte
-
-	// TTL is the TTL or hop limit: to send with, 1 to 255 (0: the transport's default), or that with which the
-	// message or the ICMP error was received (0: unknown).
-	TTL int
-
-	// TrafficClass is the IPv4 type of service or IPv6 traffic class to send with, 0 to 255.
-	TrafficClass int
-
-	// FlowLabel is the IPv6 flow label (RFC 6437) to send with, 0 to 0xfffff; 0: the system's choice. A
-	// transport that cannot set it leaves it out.
-	FlowLabel int
-
-	// DontFragment asks that what is sent is not fragmented on the way. The kernel's sockets are opened for
-	// one or the other, and do not look at it.
-	DontFragment bool
-
-	// Time is when the message left, set by Send, or came, set by Receive; zero where the transport does not know.
-	//
-	// Send sets a reading of the program's clock (time.Now), taken right before the message leaves. In one call these
-	// do not go back, and are less than 4 s apart. Without it, the time of calling Send stands in.
-	//
-	// Receive may set a reading of the program's clock, too: then [Reply.Clock] is ClockUser. A time without a
-	// monotonic reading (see package time; within testing/synctest, none has one) is a stamp on the wall clock by who
-	// received the message first, such as the kernel: then it is ClockKernel, unless the stamp cannot be true.
-	// Without either, the time at which Receive returns stands in, with ClockUser. Whether a reply is in time is
-	// decided by the same instant; where the program was held up, what came in time has 10 ms more to be handed over.
-	Time time.Time
-
-	// Err, on a received message, is the ICMP error that quotes Data; nil: Data is an echo reply. From is a valid
-	// address of Addr's IP version, Type and Code are that version's; MTU and MPLS are as far as the error tells. It
-	// ends the probe, unless it is a redirect or a source quench. It becomes the probe's error: the transport
-	// does not use it again, nor its MPLS.
-	Err *ICMPError
-
-	// key, on a message sent, asks the kernel to report under it when the message leaves; 0 does not.
-	// With departed set, a received message is no message but that report; with tooBig, that one of ours, which
-	// is not told, was too big for the device.
-	key      uint32
-	departed bool
-	tooBig   bool
-}
 
 // A Transport carries the ICMP messages of one [Pinger], of both IP versions. The kernel's sockets are one; everything
 // above runs unchanged over any. See [WithTransport].
@@ -107,45 +53,167 @@ type Transport interface {
 	Close() error
 }
 
-// ErrNoRoom says that a [Transport] cannot take a message now, but may in a moment. It is the error of a probe that
-// found no room to be sent for as long as its timeout.
-var ErrNoRoom = errors.New("no room to send")
-
-// errEnded says that the kernel's socket is none any more.
-var errEnded = errors.New("the socket has ended")
-
-// A poller is a Transport that can be read without waiting, so that a caller may look for its own answer,
-// and everything that came before a deadline can be read before a probe is called lost.
-type poller interface {
-	// wait returns when something has come, which may have been read by then; net.ErrClosed after Close.
-	wait() error
-	// tryReceive is Receive that does not wait, and says what more there may be to read. It may run
-	// together with wait. It may leave ICMP errors for after the next wait, unless all is set.
-	tryReceive(messages []Message, all bool) (n int, more backlog, err error)
+// A BufferedTransport is a [Transport] that says how much it keeps for Receive. Then no more echo requests are in flight than
+// it has room for the answers to, as over the kernel's sockets, and a probe whose answer it may have dropped ends with
+// [ErrLocalDrop], not with a loss. The methods may be called at any time, by several goroutines at once.
+type BufferedTransport interface {
+	Transport
+	// Capacity is how many messages the transport keeps until Receive takes them, 1 or more. The Pinger fills half of it at
+	// most. It is asked once.
+	Capacity() int
+	// Drops is how many messages it has dropped since it was made, because there was no room for them.
+	Drops() uint64
 }
 
-// A backlog says which of a poller's two queues, each in order of arrival, may hold something.
-type backlog struct {
-	replies bool
-	reports bool // ICMP errors and reports of departures
+// A link is a Transport as the engine has it: it turns packets into messages and back, and does not believe all that it is
+// told.
+//
+// The engine's sender calls Send; its reader calls Wait; TryReceive is called by one goroutine at a time.
+type link struct {
+	transport Transport
+	buffered  BufferedTransport // the same, if it is one
+	sent      []Message         // the sender's
+	met       []Message         // the reader's, until mu has been held with count above 0
+	room      []byte
+
+	mu    sync.Mutex
+	count int   // of met, how many have come and not been taken
+	err   error // that Receive has returned
 }
 
-// A wireStamper is a Transport that reports when messages leave, if it can.
-type wireStamper interface{ stampsDepartures() bool }
+var _ engine.Link = (*link)(nil)
 
-// A queue is a Transport that keeps what comes until it is received, in a buffer that may overflow.
-type queue interface {
-	capacity() int // bytes, of which messageCost tells how many a message takes
-	drops() uint64 // messages that there was no room for
+const linkBatch = 8 // messages a Receive
+
+func newLink(t Transport) *link {
+	l := &link{transport: t, sent: make([]Message, linkBatch), met: make([]Message, linkBatch)}
+	l.buffered, _ = t.(BufferedTransport)
+	l.room = make([]byte, linkBatch*linkRoom)
+	return l
 }
 
-// socketConfig is what a socket of the kernel is opened with.
-type socketConfig struct {
-	kind         SocketKind
-	source       netip.Addr // invalid: any
-	device       string     // "": any
-	mark         int
-	hasMark      bool
-	dontFragment bool
-	wire         bool // transmit stamps
+// linkRoom is room for the longest message, and to tell one that is too long from that.
+const linkRoom = wire.MaxPayload6 + 128
+
+// Send implements engine.Link.
+func (l *link) Send(packets []wire.Packet) (int, error) {
+	messages := l.sent[:len(packets)]
+	for i := range packets {
+		p := &packets[i]
+		messages[i] = Message{
+			Addr:         p.Addr,
+			Data:         p.Data,
+			TTL:          p.TTL,
+			TrafficClass: p.TrafficClass,
+			FlowLabel:    p.FlowLabel,
+			DontFragment: p.DontFragment,
+		}
+	}
+	before := time.Now()
+	n, err := l.transport.Send(messages)
+	after := time.Now()
+	switch {
+	case n < 0 || n > len(messages):
+		return 0, fmt.Errorf("the transport says that it took %d of %d messages", n, len(messages))
+	case n < len(messages) && err == nil:
+		err = errNotTaken
+	}
+	for i := range n {
+		at := messages[i].Time
+		switch {
+		case at.Before(before): // or not set
+			at = before
+		case at.After(after):
+			at = after
+		}
+		packets[i].Time = at
+	}
+	return n, err
+}
+
+var errNotTaken = errors.New("the transport did not take the message, and gave no error")
+
+// Wait implements engine.Link.
+func (l *link) Wait() error {
+	l.mu.Lock()
+	err := l.err
+	l.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	for i := range l.met {
+		l.met[i] = Message{Data: l.room[i*linkRoom : (i+1)*linkRoom : (i+1)*linkRoom]}
+	}
+	n, err := l.transport.Receive(l.met)
+	if n < 0 || n > len(l.met) {
+		n, err = 0, fmt.Errorf("the transport says that it received %d messages of %d at most", n, len(l.met))
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.count, l.err = n, err
+	if n > 0 {
+		return nil // and the error comes after them
+	}
+	return err
+}
+
+// TryReceive implements engine.Link.
+func (l *link) TryReceive(packets []wire.Packet, _ bool) (n int, more wire.Backlog, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n = min(l.count, len(packets))
+	for i, m := range l.met[:n] {
+		packets[i] = wire.Packet{Addr: m.Addr, Data: m.Data, TTL: m.TTL, Time: m.Time, Err: m.Err.wire()}
+	}
+	if l.count -= n; l.count > 0 {
+		copy(l.met, l.met[n:n+l.count])
+		return n, wire.Backlog{Replies: true}, nil
+	}
+	return n, wire.Backlog{}, l.err
+}
+
+// Polls implements engine.Link.
+func (l *link) Polls() bool { return false }
+
+// Departures implements engine.Link.
+func (l *link) Departures() bool { return false }
+
+// Capacity implements engine.Link.
+func (l *link) Capacity() int {
+	if l.buffered == nil {
+		return 0
+	}
+	return max(l.buffered.Capacity(), 1) * flight.MessageCost(usualSize)
+}
+
+// Drops implements engine.Link.
+func (l *link) Drops() uint64 {
+	if l.buffered == nil {
+		return 0
+	}
+	return l.buffered.Drops()
+}
+
+// Close implements engine.Link.
+func (l *link) Close() error { return l.transport.Close() }
+
+// wire is the error as the inner rooms have it.
+func (e *ICMPError) wire() *wire.Error {
+	if e == nil {
+		return nil
+	}
+	w := &wire.Error{Type: e.Type, Code: e.Code, From: e.From, MTU: e.MTU}
+	for _, l := range e.MPLS {
+		w.MPLS = append(w.MPLS, wire.Label(l))
+	}
+	return w
+}
+
+// icmpError is a wire.Error as callers see it.
+func icmpError(w *wire.Error) *ICMPError {
+	e := &ICMPError{Type: w.Type, Code: w.Code, From: w.From, MTU: w.MTU}
+	for _, l := range w.MPLS {
+		e.MPLS = append(e.MPLS, MPLSLabel(l))
+	}
+	return e
 }

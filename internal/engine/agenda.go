@@ -115,15 +115,28 @@ func (c *Conn) takeDue(now int64) []flight.Probe {
 		}
 		n, blocked := c.take(call, due[len(due):cap(due)], now)
 		due = due[:len(due)+n]
+		if len(due) == cap(due) {
+			c.reschedule(call, now)
+		}
 		switch blocked {
-		case noRoom:
-			c.stalled = true
+		case noRoom, noBulkRoom:
+			c.await(call, blocked, now)
 		case noPlace: // for who knows how long: the caller is to look for another Conn
 			c.unschedule(call)
 			call.Wake()
 		}
 	}
 	return due
+}
+
+// reschedule has the call wait for its next probe's turn among the others: what is due first leaves first. The caller holds mu.
+func (c *Conn) reschedule(call *Call, now int64) {
+	var p flight.Probe
+	if at, ok := call.source.Next(now, &p); ok {
+		c.schedule(call, at)
+	} else {
+		c.unschedule(call)
+	}
 }
 
 // turnAway gives up the next probe of a call that has waited for a place for as long as its timeout. The caller

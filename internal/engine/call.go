@@ -205,11 +205,11 @@ func (c *Call) step(ctx context.Context) (step, error) {
 	}
 	n, blocked := conn.take(c, c.batch, now)
 	c.made = n
-	if n == 0 && blocked == noRoom {
+	if n == 0 && (blocked == noRoom || blocked == noBulkRoom) {
 		c.listens = true
-		conn.await(c, now)
+		conn.await(c, blocked, now)
 	}
-	crowded := c.Crowded != nil && blocked == noRoom && conn.table.Crowded()
+	crowded := c.Crowded != nil && blocked == noBulkRoom && conn.table.Crowded()
 	conn.mu.Unlock()
 	switch {
 	case crowded:

@@ -16,8 +16,9 @@ type block int
 
 const (
 	nothing block = iota
-	noRoom        // in the receive buffer, for the moment; or, for bulk, in the table
-	noPlace       // in the table
+	noRoom        // in the receive buffer, for the moment
+	noBulkRoom    // for more bulk, in the receive buffer or the table
+	noPlace       // in the table, for who knows how long
 )
 
 // take puts those of the call's probes that are due at now into the table, and schedules the next. The caller holds mu, and
@@ -35,7 +36,10 @@ func (c *Conn) take(call *Call, batch []flight.Probe, now int64) (n int, blocked
 			return n, nothing
 		}
 		if c.table.Full(p.Shape.Bulk) {
-			if !p.Shape.Bulk && c.table.Packed() {
+			switch {
+			case p.Shape.Bulk:
+				return n, noBulkRoom
+			case c.table.Packed():
 				return n, noPlace
 			}
 			return n, noRoom
@@ -73,9 +77,11 @@ func (c *Conn) mayLeave(call *Call, bulk bool, now int64) bool {
 	return true
 }
 
-// await sees to it that the call goes on when there is room. The caller holds mu.
-func (c *Conn) await(call *Call, now int64) {
-	if call.Batch > 1 {
+// await sees to it that the call goes on when there is room: bulk by its caller's goroutine, others by the timekeeper. The caller
+// holds mu.
+func (c *Conn) await(call *Call, blocked block, now int64) {
+	if blocked == noBulkRoom {
+		c.unschedule(call)
 		c.lanes = append(c.lanes, call)
 	} else {
 		c.stalled = true

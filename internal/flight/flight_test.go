@@ -196,8 +196,8 @@ func TestEarlyAnswer(t *testing.T) {
 	// The caller is gone by then.
 	p = take(f, in, shape)
 	f.Accept(replyTo(p, 70), Stamp{80, 80})
-	if n := f.Release(in); n != 1 {
-		t.Errorf("%d were in flight, want 1", n)
+	if n := f.Release(in); n != 0 {
+		t.Errorf("%d had left, want 0", n)
 	}
 	f.Sent(p, Stamp{50, 50}, 0)
 	if !f.Idle() || len(f.early) != 0 || f.counts.Abandoned != 1 {
@@ -265,8 +265,8 @@ func TestRelease(t *testing.T) {
 		twos = append(twos, launch(f, two, shape, 0))
 	}
 	ones = append(ones, take(f, one, shape)) // which is being sent
-	if n := f.Release(one); n != 101 || f.InFlight() != 101 {
-		t.Errorf("%d were in flight, want 101; %d are, want 101", n, f.InFlight())
+	if n := f.Release(one); n != 100 || f.InFlight() != 101 {
+		t.Errorf("%d had left, want 100; %d are in flight, want 101", n, f.InFlight())
 	}
 	f.Failed(ones[100], nil)
 	three := newInbox()

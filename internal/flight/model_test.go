@@ -406,22 +406,20 @@ func (m *model) drain() {
 
 func (m *model) release(i int) {
 	in := m.inboxes[i]
-	pending := m.table.Release(in.Inbox)
+	sent := m.table.Release(in.Inbox)
 	for _, p := range m.probes {
 		if p.owner != in {
 			continue
 		}
-		if p.state == sending || p.state == waiting {
-			pending--
-		}
 		if p.state == waiting {
+			sent--
 			p.state = expired
 			m.counts.Abandoned++
 		}
 		p.owner = nil
 	}
-	if pending != 0 {
-		m.Errorf("%d more in flight for an inbox than there were", pending)
+	if sent != 0 {
+		m.Errorf("%d more in flight for an inbox than there were", sent)
 	}
 	m.inboxes = slices.Delete(m.inboxes, i, i+1)
 }

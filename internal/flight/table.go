@@ -46,10 +46,9 @@ func New(limit int, departures bool, cookies func() uint64) *Table {
 // Register lets the inbox's caller take probes.
 func (t *Table) Register(in *Inbox) { t.owners.register(in) }
 
-// Release forgets an inbox, and takes the probes that it has in flight out of it; it returns their number. Nothing is
-// put into the inbox any more.
-func (t *Table) Release(in *Inbox) (pending int) {
-	pending = in.pending
+// Release forgets an inbox, and takes the probes that it has in flight out of it; it returns how many of them had left.
+// Nothing is put into the inbox any more.
+func (t *Table) Release(in *Inbox) (sent int) {
 	for in.pending > 0 {
 		seq := in.newest
 		t.owners.unlink(in, seq)
@@ -57,10 +56,11 @@ func (t *Table) Release(in *Inbox) (pending int) {
 		if s := t.at(seq); s.state == waiting {
 			t.deadlines.remove(seq)
 			t.abandon(s)
+			sent++
 		}
 	}
 	t.owners.release(in)
-	return pending
+	return sent
 }
 
 // Deserted reports whether no inbox is registered.

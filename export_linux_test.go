@@ -1,0 +1,4 @@
+package ping
+
+// InTheWay is what ErrNotPermitted says of the range of groups that may have sockets.
+var InTheWay = inTheWay
