@@ -12,6 +12,7 @@ import (
 
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // eachAllocSocket runs a test over the kernel's sockets of both kinds, with stamps of departure and without.
@@ -27,7 +28,7 @@ func eachAllocSocket(t *testing.T, test func(t *testing.T, open func(t *testing.
 				test(t, func(t *testing.T) *ping.Pinger {
 					p, err := ping.New(ping.WithSocket(kind), ping.WithWireTimestamps(wire), ping.WithTimeout(time.Minute))
 					if errors.Is(err, ping.ErrNotPermitted) {
-						t.Skip(err)
+						skipped.Test(t, err)
 					}
 					if err != nil {
 						t.Fatal(err)
@@ -201,7 +202,7 @@ func TestAllocsOfRefused(t *testing.T) {
 					t.Run(kind.String()+" "+host, func(t *testing.T) {
 						p, err := ping.New(append([]ping.Option{ping.WithSocket(kind)}, c.opts...)...)
 						if errors.Is(err, ping.ErrNotPermitted) {
-							t.Skip(err)
+							skipped.Test(t, err)
 						}
 						if err != nil {
 							t.Fatal(err)

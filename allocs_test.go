@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/icmpsock/ping"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // spareAllocs is how many allocations an echo may take: none, but the runtime makes a few of its own now and then.
@@ -22,7 +23,7 @@ const spareAllocs = 0.01
 func atMost(t *testing.T, most float64, n int, run func(begin func())) {
 	t.Helper()
 	if raceEnabled {
-		t.Skip("the race detector allocates")
+		skipped.Test(t, "the race detector allocates")
 	}
 	// A collection empties the pools, which is no matter of one echo.
 	runtime.GC()

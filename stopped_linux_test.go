@@ -14,6 +14,7 @@ import (
 
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // stoppedVariable makes TestStoppedChild ping the address that it names, with the timeout that follows.
@@ -92,7 +93,7 @@ func TestStopped(t *testing.T) {
 	records := responder.Records()
 	record := records[len(records)-1]
 	if late := record.Sent[0].Sub(record.Received) > timeout; late {
-		t.Skip("the responder was held up too")
+		skipped.Test(t, "the responder was held up too")
 	}
 	if got.Err != "" || got.Clock != "kernel" || got.RTT < answer || got.RTT > timeout || got.Counters.Received != 1 {
 		t.Errorf("got %+v", got)

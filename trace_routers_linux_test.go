@@ -14,6 +14,7 @@ import (
 
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // Eight routers of Linux's own are found, as other programs find them.
@@ -72,7 +73,7 @@ func TestTraceRouters(t *testing.T) {
 func TestTraceWire(t *testing.T) {
 	chain := netlab.NewChain(t, netlab.Self(t), 2)
 	if !keysDepartures(t) {
-		t.Skip("the kernel does not know SCM_TS_OPT_ID")
+		skipped.Test(t, "the kernel does not know SCM_TS_OPT_ID")
 	}
 	p := openPinger(t, ping.WithWireTimestamps(true))
 	for _, addrs := range [][]netip.Addr{chain.Addrs4, chain.Addrs6} {

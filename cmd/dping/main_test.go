@@ -16,6 +16,7 @@ import (
 
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // mainVariable makes the test binary dping itself.
@@ -33,7 +34,7 @@ func needSockets(t *testing.T) {
 	t.Helper()
 	p, err := ping.New(ping.WithNetwork("ip4"))
 	if errors.Is(err, ping.ErrNotPermitted) {
-		t.Skip(err)
+		skipped.Test(t, err)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -46,7 +47,7 @@ func needIPv6(t *testing.T) {
 	t.Helper()
 	c, err := net.ListenPacket("udp6", "[::1]:0")
 	if err != nil {
-		t.Skip("no IPv6: ", err)
+		skipped.Test(t, "no IPv6:", err)
 	}
 	c.Close()
 }
@@ -164,7 +165,7 @@ func TestName(t *testing.T) {
 	needSockets(t)
 	addrs, err := net.DefaultResolver.LookupNetIP(t.Context(), "ip4", "localhost")
 	if err != nil || !addrs[0].IsLoopback() {
-		t.Skipf("localhost is %v, %v", addrs, err)
+		skipped.Test(t, "localhost is", addrs, err)
 	}
 	status, stdout, stderr := dping(t, "-4", "-c", "1", "localhost")
 	if status != 0 || stderr != "" {
