@@ -14,42 +14,42 @@ import (
 // Whatever answers come, each is counted as what it is, and the RTTs are true.
 func TestNetwork(t *testing.T) {
 	elsewhere := func(a netip.Addr) netip.Addr { return a.Next() }
-	forge := func(change func(*netlab.Packet)) func(*netlab.Request) []netlab.Answer {
-		return func(r *netlab.Request) []netlab.Answer { return []netlab.Answer{r.Forge(change)} }
+	forge := func(change func(*netlab.Packet)) func(*netlab.Request, int) []netlab.Answer {
+		return func(r *netlab.Request, _ int) []netlab.Answer { return []netlab.Answer{r.Forge(change)} }
 	}
 	const slow = 6 // times, where the responder's own delay must not matter
 	type counts struct{ received, errors, late, duplicates, reordered, corrupted, stray int }
 	cases := []struct {
 		name   string
-		script func(*netlab.Request) []netlab.Answer
+		script func(r *netlab.Request, n int) []netlab.Answer // n is how many to the host came before
 		want   counts
 	}{
-		{"echo", nil, counts{received: 4}},
-		{"delay", func(r *netlab.Request) []netlab.Answer {
+		{"echo", func(r *netlab.Request, _ int) []netlab.Answer { return []netlab.Answer{r.Echo()} }, counts{received: 4}},
+		{"delay", func(r *netlab.Request, _ int) []netlab.Answer {
 			return []netlab.Answer{r.Echo().Later(10 * ms)}
 		}, counts{received: 4}},
-		{"silence", func(r *netlab.Request) []netlab.Answer { return nil }, counts{}},
-		{"every other", func(r *netlab.Request) []netlab.Answer {
-			if r.Seq%2 == 0 {
+		{"silence", func(r *netlab.Request, _ int) []netlab.Answer { return nil }, counts{}},
+		{"every other", func(r *netlab.Request, n int) []netlab.Answer {
+			if n%2 == 0 {
 				return nil
 			}
 			return []netlab.Answer{r.Echo()}
 		}, counts{received: 2}},
-		{"three times", func(r *netlab.Request) []netlab.Answer {
+		{"three times", func(r *netlab.Request, n int) []netlab.Answer {
 			a := []netlab.Answer{r.Echo(), r.Echo(), r.Echo()}
-			if r.Seq == 3 { // the call ends with the first answer to its last probe
+			if n == 3 { // the call ends with the first answer to its last probe
 				a = a[:1]
 			}
 			return a
 		}, counts{received: 4, duplicates: 6}},
-		{"late", func(r *netlab.Request) []netlab.Answer {
-			if r.Seq == 0 {
+		{"late", func(r *netlab.Request, n int) []netlab.Answer {
+			if n == 0 {
 				return []netlab.Answer{r.Echo().Later(200 * slow * ms)}
 			}
 			return []netlab.Answer{r.Echo().Later(100 * slow * ms)}
 		}, counts{received: 3, late: 1}},
-		{"first comes last", func(r *netlab.Request) []netlab.Answer {
-			if r.Seq == 0 {
+		{"first comes last", func(r *netlab.Request, n int) []netlab.Answer {
+			if n == 0 {
 				return []netlab.Answer{r.Echo().Later(slow * 100 * ms)}
 			}
 			return []netlab.Answer{r.Echo()}
@@ -62,34 +62,39 @@ func TestNetwork(t *testing.T) {
 		{"foreign cookie", forge(func(p *netlab.Packet) { p.Payload[0]++ }), counts{stray: 4}},
 		{"bad checksum", forge(func(p *netlab.Packet) { p.BadChecksum = true }), counts{}},
 		{"foreign identifier", forge(func(p *netlab.Packet) { p.ID++ }), counts{}},
-		{"unreachable", func(r *netlab.Request) []netlab.Answer {
+		{"unreachable", func(r *netlab.Request, _ int) []netlab.Answer {
 			return []netlab.Answer{unreachable(r, r.Packet)}
 		}, counts{errors: 4}},
-		{"unreachable, 8 bytes quoted", func(r *netlab.Request) []netlab.Answer {
+		{"unreachable, 8 bytes quoted", func(r *netlab.Request, _ int) []netlab.Answer {
 			return []netlab.Answer{r.Error(router(r.Dst), typeUnreachable(r), 1, 0, 8)}
 		}, counts{errors: 4}},
-		{"unreachable, another destination quoted", func(r *netlab.Request) []netlab.Answer {
+		{"unreachable, another destination quoted", func(r *netlab.Request, _ int) []netlab.Answer {
 			return []netlab.Answer{unreachable(r, r.Altered(func(p *netlab.Packet) { p.Dst = elsewhere(p.Dst) }))}
 		}, counts{stray: 4}},
-		{"unreachable, another cookie quoted", func(r *netlab.Request) []netlab.Answer {
+		{"unreachable, another cookie quoted", func(r *netlab.Request, _ int) []netlab.Answer {
 			return []netlab.Answer{unreachable(r, r.Altered(func(p *netlab.Packet) { p.Payload[3]++ }))}
 		}, counts{stray: 4}},
-		{"unreachable, then an echo", func(r *netlab.Request) []netlab.Answer {
+		{"unreachable, then an echo", func(r *netlab.Request, _ int) []netlab.Answer {
 			return []netlab.Answer{unreachable(r, r.Packet), r.Echo().Later(20 * ms)}
 		}, counts{errors: 4, late: 3}},
-		{"an echo, then unreachable", func(r *netlab.Request) []netlab.Answer {
+		{"an echo, then unreachable", func(r *netlab.Request, _ int) []netlab.Answer {
 			return []netlab.Answer{r.Echo(), unreachable(r, r.Packet).Later(20 * ms)}
 		}, counts{received: 4}},
 	}
-	// Many at once, each over a Pinger and to a host of its own, whose address ends in a number that tells the case.
+	// Many at once, over one Pinger of each kind, and each to a host of its own, whose address ends in a number that tells
+	// the case.
 	const first = 10
+	seen := map[netip.Addr]int{}
 	responder := newResponder(t, func(r *netlab.Request) []netlab.Answer {
-		script := cases[(int(r.Dst.As16()[15])-first)/4].script
-		if script == nil {
-			return []netlab.Answer{r.Echo()}
-		}
-		return script(r)
+		n := seen[r.Dst]
+		seen[r.Dst]++
+		return cases[(int(r.Dst.As16()[15])-first)/4].script(r, n)
 	})
+	kinds := []ping.SocketKind{ping.SocketDatagram, ping.SocketRaw}
+	var pingers []*ping.Pinger
+	for _, kind := range kinds {
+		pingers = append(pingers, openPinger(t, ping.WithSocket(kind)))
+	}
 	for _, order := range []bool{true, false} { // those that depend on what comes first are by themselves
 		var calls []func()
 		for i, c := range cases {
@@ -106,12 +111,11 @@ func TestNetwork(t *testing.T) {
 			if order {
 				interval = slow * interval
 			}
-			for k, kind := range []ping.SocketKind{ping.SocketDatagram, ping.SocketRaw} {
+			for k, kind := range kinds {
 				for _, format := range []string{"198.51.100.%d", "2001:db8:1::%x", "203.0.113.%d", "2001:db8:2::%x"} {
 					host := fmt.Sprintf(format, first+4*i+2*k) // nobody's next address is another's
-					p := openPinger(t, ping.WithSocket(kind))
 					calls = append(calls, func() {
-						s, err := p.PingN(t.Context(), host, 4, ping.WithInterval(interval), ping.WithTimeout(timeout))
+						s, err := pingers[k].PingN(t.Context(), host, 4, ping.WithInterval(interval), ping.WithTimeout(timeout))
 						if err != nil {
 							t.Errorf("%s, %v socket, %s: %v", c.name, kind, host, err)
 							return

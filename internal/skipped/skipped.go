@@ -45,7 +45,8 @@ func add(name string, n note) {
 	}
 }
 
-// Report writes a line for each reason, with the tests that were skipped or shortened for it, and forgets them.
+// Report writes a line for each reason, with the tests that were skipped or shortened for it, and forgets them. Of
+// subtests it names the test that they are part of.
 func Report(w io.Writer) {
 	notes.Lock()
 	defer notes.Unlock()
@@ -57,7 +58,16 @@ func Report(w io.Writer) {
 		if len(tests) == 1 {
 			many = "test"
 		}
-		fmt.Fprintf(w, "%s %d %s: %s: %s\n", n.what, len(tests), many, n.why, strings.Join(tests, ", "))
+		var names []string
+		for _, name := range tests {
+			if top, _, ok := strings.Cut(name, "/"); ok {
+				name = top + "/..."
+			}
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+		fmt.Fprintf(w, "%s %d %s: %s: %s\n", n.what, len(tests), many, n.why, strings.Join(names, ", "))
 	}
 	notes.tests = nil
 }
