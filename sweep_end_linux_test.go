@@ -31,7 +31,7 @@ func TestSweepEndsWhileItGrows(t *testing.T) {
 	}
 	p := mustNew(t)
 	whole, i := 0, 0
-	for end := time.Now().Add(time.Second); time.Now().Before(end); i++ {
+	for end := time.Now().Add(atLength(t, 300*ms, time.Second)); time.Now().Before(end); i++ {
 		if err := p.Reopen(); err != nil { // so that the next Sweep has to open its further sockets anew
 			t.Fatal(err)
 		}
