@@ -40,7 +40,8 @@ type Call struct {
 	old      []port         // where something is in flight, and nothing is sent any more
 	batch    []flight.Probe // to send
 	made     int            // of them, in the table
-	listens  bool           // something is in flight, or to be sent when there is room
+	unheard  bool           // it has sent, and nobody may be listening for the answers
+	listens  bool           // for answers to that, or for room
 	results  []flight.Result
 	oddities flight.Oddities // of the ports that have been left
 	retryAt  int64           // when there may be a Conn again
@@ -130,6 +131,7 @@ func Run(ctx context.Context, deliver func(call int, results []flight.Result) bo
 				}
 			case stepSend:
 				c.conn.send(c.batch[:c.made])
+				c.unheard = true
 			}
 			wait = wait && (next == stepWait || next == stepDone)
 			done = done && next == stepDone
@@ -179,7 +181,8 @@ func (c *Call) step(ctx context.Context) (step, error) {
 		conn.mu.Unlock()
 		return stepTell, nil
 	}
-	c.listens = c.in.InFlight() > 0
+	c.unheard = c.unheard && c.in.InFlight() > 0
+	c.listens = c.unheard
 	switch {
 	case c.source.Done():
 		conn.mu.Unlock()
@@ -365,7 +368,8 @@ func pause(ctx context.Context, calls []*Call) {
 				retry = c.retryTimer()
 			}
 		} else if c.listens {
-			c.conn.listen()
+			c.conn.listen() // until nothing is in flight any more
+			c.unheard = false
 		}
 		for _, p := range c.old {
 			p.conn.listen()

@@ -81,7 +81,7 @@ type Conn struct {
 		batch   []flight.Probe
 		packets []wire.Packet
 	}
-	due []flight.Probe // the timekeeper's own
+	due []flight.Probe // the timekeeper's own: as many as one glance may find the answers to
 }
 
 // NewConn returns a Conn over a link, which it closes. The limiter, nil for none, may be shared. When the link
@@ -100,7 +100,7 @@ func NewConn(link Link, epoch time.Time, limiter *plan.Limiter, ended func(cause
 		queue:   list.New(),
 		timer:   time.NewTimer(math.MaxInt64),
 		armed:   math.MaxInt64,
-		due:     make([]flight.Probe, 0, batchSize),
+		due:     make([]flight.Probe, 0, glanceBatches*batchSize),
 	}
 	if link.Polls() {
 		c.largest.Store(usualMessage)

@@ -15,10 +15,10 @@ import (
 type block int
 
 const (
-	nothing block = iota
-	noRoom        // in the receive buffer, for the moment
-	noBulkRoom    // for more bulk, in the receive buffer or the table
-	noPlace       // in the table, for who knows how long
+	nothing    block = iota
+	noRoom           // in the receive buffer, for the moment
+	noBulkRoom       // for more bulk, in the receive buffer or the table
+	noPlace          // in the table, for who knows how long
 )
 
 // take puts those of the call's probes that are due at now into the table, and schedules the next. The caller holds mu, and
@@ -199,7 +199,7 @@ const restful = time.Millisecond
 // but estimated, and a thread that loses its processor spoils the RTTs of all of them. So only bulk shares one.
 func together(batch []flight.Probe) int {
 	n := 0
-	for n < len(batch) && batch[n].Shape.Bulk {
+	for n < min(len(batch), batchSize) && batch[n].Shape.Bulk {
 		n++
 	}
 	return max(n, 1)

@@ -13,7 +13,7 @@ import (
 // beside its Value: 40 in a block of 64 that does not move, and the rest in the heap and in the map of ids. The memory
 // of targets that have been removed is kept for others.
 type Watch[T any] struct {
-	heap   watchHeap[T]
+	heap   watchHeap
 	byID   map[int64]*Target[T]
 	blocks []*[blockSize]Target[T]
 	slots  uint32   // of the blocks, how many have been in use
@@ -30,7 +30,6 @@ type Target[T any] struct {
 	seq        int // of the next probe
 	slot       uint32
 	generation uint32 // keeps a reused slot from matching the probes of its target before
-	place      int32  // in the heap; -1: not in use
 }
 
 // A tag is a slot, its generation, and the low bits of the probe's number, which is the target's last one with those
@@ -63,7 +62,7 @@ func (w *Watch[T]) Add(id int64, interval time.Duration, now int64, v T) bool {
 		return false
 	}
 	t.ID, t.Value, t.seq, t.interval = id, v, 0, min(int64(interval), maxInterval)
-	w.heap.push(t, now+t.wait(now))
+	w.heap.push(t.slot, now+t.wait(now))
 	return true
 }
 
@@ -86,11 +85,14 @@ func (w *Watch[T]) slotFor(id int64) *Target[T] {
 			w.blocks = append(w.blocks, new([blockSize]Target[T]))
 		}
 	}
-	t := &w.blocks[slot/blockSize][slot%blockSize]
+	t := w.target(slot)
 	t.slot = slot
 	w.byID[id] = t
 	return t
 }
+
+// target is the target in a slot, or the memory for one.
+func (w *Watch[T]) target(slot uint32) *Target[T] { return &w.blocks[slot/blockSize][slot%blockSize] }
 
 // wait is how long after now the target's first probe is due.
 func (t *Target[T]) wait(now int64) int64 {
@@ -120,7 +122,7 @@ func (w *Watch[T]) Remove(id int64) bool {
 		return false
 	}
 	delete(w.byID, id)
-	w.heap.remove(t)
+	w.heap.remove(t.slot)
 	var none T
 	t.Value = none
 	t.generation = (t.generation + 1) % (1 << generationBits)
@@ -133,12 +135,12 @@ func (w *Watch[T]) Remove(id int64) bool {
 
 // Next returns the target whose probe is to leave next, and when it is due. It returns false if there are no targets.
 func (w *Watch[T]) Next() (t *Target[T], at int64, ok bool) {
-	if len(w.heap) == 0 {
+	if len(w.heap.entries) == 0 {
 		return nil, 0, false
 	}
-	first := &w.heap[0]
-	w.due = first.target
-	return first.target, first.at, true
+	first := w.heap.entries[0]
+	w.due = w.target(first.slot)
+	return w.due, first.at, true
 }
 
 // Sent says that the probe of the target that Next returned last leaves now. If that has been removed since, it does
@@ -150,9 +152,9 @@ func (w *Watch[T]) Sent(now int64) {
 	}
 	w.due = nil
 	t.seq++
-	g := grid{interval: t.interval, next: w.heap[t.place].at}
+	g := grid{interval: t.interval, next: w.heap.at(t.slot)}
 	g.pass(now)
-	w.heap.postpone(t, g.next)
+	w.heap.postpone(t.slot, g.next)
 }
 
 // Find returns the target one of whose probes had this tag, and the number of that probe, from 0. It returns false if
@@ -162,11 +164,11 @@ func (w *Watch[T]) Find(tag int64) (t *Target[T], seq int, ok bool) {
 	if slot >= uint64(w.slots) {
 		return nil, 0, false
 	}
-	t = &w.blocks[slot/blockSize][slot%blockSize]
+	t = w.target(uint32(slot))
 	last := t.seq - 1
 	seq = last - int((int64(last)-tag)&(1<<seqBits-1))
 	generation := uint32(tag>>seqBits) % (1 << generationBits)
-	if t.place < 0 || t.generation != generation || seq < 0 {
+	if !w.heap.holds(t.slot) || t.generation != generation || seq < 0 {
 		return nil, 0, false
 	}
 	return t, seq, true

@@ -41,7 +41,7 @@ func TestWatchModel(t *testing.T) {
 				interval := 1 + random.Int64N(1000*ms)
 				remove(id)
 				w.Add(id, time.Duration(interval), now, step)
-				first := w.heap[w.byID[id].place].at
+				first := w.heap.at(w.byID[id].slot)
 				if first < now || first > now+interval+4*ms {
 					t.Fatalf("seed %d: added at %d with interval %d, first due at %d", seed, now, interval, first)
 				}
@@ -83,8 +83,8 @@ func TestWatchModel(t *testing.T) {
 					t.Fatalf("seed %d: the last probe of %+v is number %d, %v", seed, *m, seq, ok)
 				}
 			}
-			if len(w.heap) != len(model) || len(w.byID) != len(model) {
-				t.Fatalf("seed %d: %d, %d targets, want %d", seed, len(w.heap), len(w.byID), len(model))
+			if len(w.heap.entries) != len(model) || len(w.byID) != len(model) {
+				t.Fatalf("seed %d: %d, %d targets, want %d", seed, len(w.heap.entries), len(w.byID), len(model))
 			}
 		}
 		for _, tag := range gone {
@@ -138,11 +138,11 @@ func TestWatchSpread(t *testing.T) {
 					w.Add(c.id(i), interval, now, 0)
 					again.Add(c.id(i), interval, now, 0)
 				}
-				for _, e := range w.heap {
+				for _, e := range w.heap.entries {
 					if e.at < now || e.at >= now+int64(interval)+coarse || e.at%coarse != 0 {
 						t.Fatalf("interval %v: first due after %v", interval, time.Duration(e.at-now))
 					}
-					if other := again.byID[e.target.ID]; again.heap[other.place].at != e.at {
+					if other := again.byID[w.target(e.slot).ID]; again.heap.at(other.slot) != e.at {
 						t.Fatalf("interval %v: another share the second time", interval)
 					}
 					counts[min((e.at-now)*parts/int64(interval), parts-1)]++
