@@ -229,3 +229,25 @@ func TestSweepWithinItself(t *testing.T) {
 		}
 	})
 }
+
+// A Sweep ends when its iterator does, also where all is settled by then.
+func TestSweepEndsWithItsIterator(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newFakePinger(t, newFake(echoAfter(ms)))
+		addrs := func(yield func(netip.Addr) bool) {
+			for range 3 {
+				if !yield(netip.MustParseAddr(target)) {
+					return
+				}
+				time.Sleep(time.Second)
+			}
+		}
+		start, n := time.Now(), 0
+		for range p.Sweep(t.Context(), addrs) {
+			n++
+		}
+		if took := time.Since(start); n != 3 || took != 3*time.Second {
+			t.Errorf("%d replies, the end after %v", n, took)
+		}
+	})
+}

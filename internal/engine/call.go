@@ -213,8 +213,11 @@ func (c *Call) step(ctx context.Context) (step, error) {
 		conn.await(c, blocked, now)
 	}
 	crowded := c.Crowded != nil && blocked == noBulkRoom && conn.table.Crowded()
+	done := n == 0 && c.source.Done() // as it has just turned out
 	conn.mu.Unlock()
 	switch {
+	case done:
+		return stepDone, nil
 	case crowded:
 		c.Crowded()
 	case n == 0 && blocked == noPlace:
