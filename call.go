@@ -138,7 +138,8 @@ func (c *call) runSeries(ctx context.Context, n int, deliver func(*flight.Result
 		}
 	}
 	var ended error
-	err = c.run(ctx, &c.series, func(results []flight.Result) bool {
+	c.Start(&c.series, c.home)
+	err = engine.Run(ctx, func(_ int, results []flight.Result) bool {
 		for i := range results {
 			r := &results[i]
 			if errors.Is(r.Err, net.ErrClosed) {
@@ -156,7 +157,7 @@ func (c *call) runSeries(ctx context.Context, n int, deliver func(*flight.Result
 			}
 		}
 		return ended == nil
-	})
+	}, c.Call)
 	return pending, cmp.Or(ended, err)
 }
 

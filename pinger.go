@@ -128,29 +128,23 @@ func (p *Pinger) Counters() Counters {
 // Ping sends one echo request to host, a name or an address, and waits for the answer. err is nil exactly when
 // an echo reply came back in time; otherwise it is also the Reply's Err, and wraps [ErrTimeout], an
 // *[ICMPError], ctx's error, net.ErrClosed, a *net.DNSError, or why the request could not be sent.
-func (p *Pinger) Ping(ctx context.Context, host string, opts ...ProbeOption) (Reply, error) {
-	r, err := p.ping(ctx, host, opts)
-	if err != nil {
-		r.Err = &probeError{host, err}
-	}
-	return r, r.Err
-}
-
-func (p *Pinger) ping(ctx context.Context, host string, opts []ProbeOption) (reply Reply, err error) {
+func (p *Pinger) Ping(ctx context.Context, host string, opts ...ProbeOption) (reply Reply, err error) {
 	c, err := p.prepare(ctx, host, opts)
+	if err == nil {
+		defer c.end()
+		settled := false
+		_, err = c.runSeries(ctx, 1, func(r *flight.Result) bool {
+			reply, settled = newReply(r, c.target), true
+			return false
+		})
+		if settled {
+			err = reply.Err
+		}
+	}
 	if err != nil {
-		return Reply{}, err
+		reply.Err = &probeError{host, err}
 	}
-	defer c.end()
-	settled := false
-	_, err = c.runSeries(ctx, 1, func(r *flight.Result) bool {
-		reply, settled = newReply(r, c.target), true
-		return false
-	})
-	if settled {
-		return reply, reply.Err
-	}
-	return Reply{}, err
+	return reply, reply.Err
 }
 
 var shared struct {

@@ -35,17 +35,18 @@ type Call struct {
 	source Source
 	home   func() (*Conn, error)
 
-	conn     *Conn // what leaves next leaves by it; nil: none yet
-	in       *flight.Inbox
-	old      []port         // where something is in flight, and nothing is sent any more
-	batch    []flight.Probe // to send
-	made     int            // of them, in the table
-	unheard  bool           // it has sent, and nobody may be listening for the answers
-	listens  bool           // for answers to that, or for room
-	results  []flight.Result
-	oddities flight.Oddities // of the ports that have been left
-	retryAt  int64           // when there may be a Conn again
-	timer    *time.Timer     // for that
+	conn       *Conn // what leaves next leaves by it; nil: none yet
+	in         *flight.Inbox
+	registered bool           // in is, in the Conn's table
+	old        []port         // where something is in flight, and nothing is sent any more
+	batch      []flight.Probe // to send
+	made       int            // of them, in the table
+	unheard    bool           // it has sent, and nobody may be listening for the answers
+	listens    bool           // for answers to that, or for room
+	results    []flight.Result
+	oddities   flight.Oddities // of the ports that have been left
+	retryAt    int64           // when there may be a Conn again
+	timer      *time.Timer     // for that
 
 	// The Conn's lock guards what follows.
 	index  int           // in the agenda, -1 if it is not there
@@ -130,7 +131,8 @@ func Run(ctx context.Context, deliver func(call int, results []flight.Result) bo
 					return nil
 				}
 			case stepSend:
-				c.conn.send(c.batch[:c.made])
+				c.conn.dispatch(c.batch[:c.made])
+				c.conn.glanceFor(c.made)
 				c.unheard = true
 			}
 			wait = wait && (next == stepWait || next == stepDone)
@@ -176,6 +178,15 @@ func (c *Call) step(ctx context.Context) (step, error) {
 	}
 	cancelled := ctx.Err()
 	conn.mu.Lock()
+	if !c.registered {
+		if conn.retired.Load() { // a moment ago
+			conn.mu.Unlock()
+			c.conn = nil
+			return stepAgain, nil
+		}
+		conn.table.Register(c.in)
+		c.registered = true
+	}
 	c.results = c.in.Swap(c.results[:0])
 	if c.busy = len(c.results) > 0; c.busy {
 		conn.mu.Unlock()
@@ -254,38 +265,31 @@ func (c *Call) findPlace(now int64) (step, error) {
 
 // move goes over to the Conn that the call is to send over now. What is in flight stays where it is.
 func (c *Call) move() error {
-	for {
-		conn, err := c.home()
-		if err != nil || conn == c.conn {
-			return err
-		}
-		in := c.in
-		if c.conn != nil {
-			in = newInbox(c.Options)
-		}
-		conn.mu.Lock()
-		if conn.retired.Load() { // a moment ago
-			conn.mu.Unlock()
-			continue
-		}
-		conn.table.Register(in)
-		conn.mu.Unlock()
-		if c.conn != nil {
-			c.withdraw()
-			c.old = append(c.old, port{c.conn, c.in})
-		}
-		c.conn, c.in = conn, in
-		return nil
+	conn, err := c.home()
+	if err != nil || conn == c.conn {
+		return err
 	}
+	if c.conn != nil {
+		c.leaveBehind()
+	}
+	c.conn = conn
+	return nil
 }
 
-// withdraw has the Conn send nothing for the call any more.
-func (c *Call) withdraw() {
+// leaveBehind has the Conn send nothing for the call any more. What is in flight settles there.
+func (c *Call) leaveBehind() {
 	c.conn.mu.Lock()
+	c.withdraw()
+	c.conn.mu.Unlock()
+	c.old = append(c.old, port{c.conn, c.in})
+	c.conn, c.in, c.registered = nil, newInbox(c.Options), false
+}
+
+// withdraw takes the call off the Conn's agenda, and out of its queue. The caller holds the Conn's lock.
+func (c *Call) withdraw() {
 	c.conn.unschedule(c)
 	c.conn.unqueue(c)
 	c.giveUp, c.busy = 0, false
-	c.conn.mu.Unlock()
 }
 
 // join finds the first Conn, once something is to leave. If ok is false, the call has come to next or err instead.
@@ -310,9 +314,7 @@ func (c *Call) join(ctx context.Context) (next step, ok bool, err error) {
 // refuse deals with the want of a Conn: in a call that lasts it ends the probes that are due, else the call.
 func (c *Call) refuse(ctx context.Context, err error) (step, error) {
 	if c.conn != nil {
-		c.withdraw()
-		c.old = append(c.old, port{c.conn, c.in})
-		c.conn, c.in = nil, newInbox(c.Options)
+		c.leaveBehind()
 	}
 	if !c.Lasts {
 		return stepDone, err
@@ -411,24 +413,26 @@ func (c *Call) End() (pending int, o flight.Oddities) {
 		pending += c.part(p)
 	}
 	c.old = c.old[:0]
-	if c.conn != nil {
-		c.withdraw()
-		if now := c.conn.now().Mono; c.turns > 0 && c.turn > now {
-			c.conn.limiter.GiveBack(c.turn, c.turns)
-		}
+	if c.turns > 0 && c.conn != nil && c.turn > c.conn.now().Mono {
+		c.conn.limiter.GiveBack(c.turn, c.turns)
+	}
+	if c.registered {
 		pending += c.part(port{c.conn, c.in})
 	}
 	if c.timer != nil {
 		c.timer.Stop()
 	}
 	c.in.Reset()
-	c.conn, c.source, c.home, c.turns = nil, nil, nil, 0
+	c.conn, c.registered, c.source, c.home, c.turns = nil, false, nil, nil, 0
 	return pending, c.oddities
 }
 
 // part leaves a Conn.
 func (c *Call) part(p port) (pending int) {
 	p.conn.mu.Lock()
+	if p.conn == c.conn {
+		c.withdraw()
+	}
 	pending = p.in.Settled() + p.conn.table.Release(p.in)
 	c.oddities = c.oddities.Plus(p.in.Oddities())
 	p.conn.makeRoom()

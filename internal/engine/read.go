@@ -121,7 +121,8 @@ func (l *lastSeen) passed(until int64, left wire.Backlog) bool {
 	return (!left.Replies || l.reply > until) && (!left.Reports || l.report > until)
 }
 
-// glance has the table see what is there to be read, unless another goroutine is at it.
+// glance has the table see what is there to be read, unless another goroutine is at it. A host on this machine has answered
+// before the system call that sends returns, and its answer need not go through another goroutine.
 func (c *Conn) glance(batches int) {
 	if c.in.TryLock() {
 		c.poll(c.in.packets, false, batches, 0) // an error comes to the reader as well
@@ -129,10 +130,10 @@ func (c *Conn) glance(batches int) {
 	}
 }
 
-// glanceForOne is glance of a caller that has sent one probe, and looks for one answer: if another comes first, it has to
-// wait.
-func (c *Conn) glanceForOne() {
-	if c.link.Departures() {
+// glanceFor is glance of a caller that has sent n probes, and looks for as many answers: of one, no more than a single packet
+// is read, so if another comes first, it has to wait.
+func (c *Conn) glanceFor(n int) {
+	if n > 1 || c.link.Departures() {
 		c.glance(glanceBatches)
 	} else if c.in.TryLock() {
 		c.poll(c.in.packets[:1], false, 1, 0)

@@ -90,17 +90,6 @@ func (c *Conn) await(call *Call, blocked block, now int64) {
 	c.armNext()
 }
 
-// send sends probes that the table has taken, and looks for their answers: a host on this machine has answered before the
-// system call that sends returns, and its answer need not go through another goroutine.
-func (c *Conn) send(probes []flight.Probe) {
-	c.dispatch(probes)
-	if len(probes) == 1 {
-		c.glanceForOne()
-	} else {
-		c.glance(glanceBatches)
-	}
-}
-
 // dispatch sends probes that the table has taken, or leaves that to another who is at it.
 func (c *Conn) dispatch(probes []flight.Probe) {
 	for i := range probes {
