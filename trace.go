@@ -80,6 +80,9 @@ func (c *call) trace(ctx context.Context, yield func(Hop) bool) error {
 	s := newTraceSource(c, count)
 	var failure error // of sending, or Close
 	err := c.run(ctx, s, func(results []flight.Result) bool {
+		if len(results) == 0 {
+			return true // and the timekeeper may be at the source
+		}
 		for i := range results {
 			r := &results[i]
 			if r.Kind == flight.Unsent || r.Kind == flight.Ended {

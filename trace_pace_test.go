@@ -176,3 +176,28 @@ func TestTraceSlowCaller(t *testing.T) {
 		wg.Wait()
 	})
 }
+
+// Answers come at the instants at which probes are due, so that the loop and the timekeeper are at work at one time, which the
+// race detector looks at.
+func TestTraceAnswersWhenDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newFakePinger(t, newFake(func(n int, m ping.Message) []delayed {
+			return []delayed{{time.Duration(n%4) * 50 * ms, refusal(m, "192.0.2.254", timeExceeded4, 0)}}
+		}))
+		var traces sync.WaitGroup
+		for range 50 {
+			traces.Go(func() {
+				hops := 0
+				for h, err := range p.Trace(t.Context(), target) {
+					if hops++; err != nil || h.Distance != hops {
+						t.Errorf("hop %d: %v, %v", hops, h, err)
+					}
+				}
+				if hops != 30 {
+					t.Errorf("%d hops", hops)
+				}
+			})
+		}
+		traces.Wait()
+	})
+}
