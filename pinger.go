@@ -33,8 +33,10 @@ type Pinger struct {
 	series atomic.Int64  // PingN, Stream and Reachable, that are running
 	spread atomic.Uint32 // how many of them have been spread
 
-	closed atomic.Bool
-	lines  [2]atomic.Pointer[line] // by family
+	closed  atomic.Bool
+	closing context.Context // ends with Close, and with it the loops of Watchers
+	noteEnd context.CancelFunc
+	lines   [2]atomic.Pointer[line] // by family
 
 	opening sync.Mutex // held while sockets are opened; mu may be taken under it
 	notes   []func()   // for the logger, once opening is free
@@ -55,6 +57,7 @@ func New(opts ...Option) (*Pinger, error) {
 		return nil, err
 	}
 	p := &Pinger{config: config, epoch: time.Now()}
+	p.closing, p.noteEnd = context.WithCancel(context.Background())
 	p.bubble = !flight.IsReading(p.epoch)
 	p.callPool.New = p.newCall
 	if config.rate > 0 {
@@ -107,6 +110,7 @@ func (p *Pinger) age() int64 { return int64(time.Since(p.epoch)) }
 // all later calls. Closing again does nothing.
 func (p *Pinger) Close() error {
 	p.closed.Store(true)
+	p.noteEnd()
 	var errs []error
 	for _, c := range p.conns() {
 		errs = append(errs, c.Close())

@@ -27,6 +27,7 @@ type Watcher struct {
 	watches [2]watchSource // by family
 	shapes  [2]*flight.Shape
 	stop    context.CancelFunc // ends the loop; nil while there is none
+	busy    bool               // the body of the loop is at work: what falls due waits
 	closed  bool
 }
 
@@ -37,8 +38,8 @@ type watchTarget struct {
 }
 
 // NewWatcher returns a Watcher without targets. The options are the defaults of its targets: WithTimeout, WithInterval, which
-// must be above 0, WithSize, WithTTL, WithTrafficClass, WithNetwork, WithFlow and WithCount (no effect). WithDontFragment and
-// WithAnomalies hold for all of them.
+// must be above 0, WithSize, WithTTL, WithTrafficClass, WithNetwork and WithFlow. WithDontFragment and WithAnomalies hold for
+// all of them; the others have no effect. The error names a bad option, or is net.ErrClosed after Close of the Pinger.
 func (p *Pinger) NewWatcher(opts ...ProbeOption) (*Watcher, error) {
 	config, err := p.config.probe.with(opts)
 	if err == nil {
@@ -52,7 +53,7 @@ func (p *Pinger) NewWatcher(opts ...ProbeOption) (*Watcher, error) {
 	}
 	w := &Watcher{pinger: p, defaults: config, wake: make(chan struct{}, 1)}
 	for i := range w.watches {
-		w.watches[i].mu = &w.mu
+		w.watches[i].watcher = w
 		w.calls[i] = engine.NewCall(engine.Options{
 			Epoch:     p.epoch,
 			Batch:     laneBatch,
@@ -104,11 +105,15 @@ func (w *Watcher) add(id int64, addr netip.Addr, opts []ProbeOption) error {
 	t := watchTarget{target{addr, w.pinger.numbered(addr)}, shape}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.closed || w.pinger.closed.Load() {
+	if w.closed {
 		return net.ErrClosed
 	}
+	age, err := w.pinger.usable()
+	if err != nil {
+		return err
+	}
 	w.watches[1-i].Remove(id)
-	if !w.watches[i].Add(id, config.interval, w.pinger.age(), t) {
+	if !w.watches[i].Add(id, config.interval, age, t) {
 		return fmt.Errorf("a Watcher takes %d targets of each IP version", plan.MaxTargets)
 	}
 	signal(w.wake)
@@ -131,12 +136,13 @@ func (w *Watcher) Remove(id int64) {
 // There can be one loop at a time: a second one yields a single Reply, to the id 0, whose Err says so.
 func (w *Watcher) Replies(ctx context.Context) iter.Seq2[int64, Reply] {
 	return func(yield func(int64, Reply) bool) {
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
 		if _, err := w.pinger.usable(); errors.Is(err, errBubble) {
 			yield(0, Reply{Err: fmt.Errorf("ping: Watcher: %w", err)})
 			return
 		}
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(w.pinger.closing, cancel)()
 		w.mu.Lock()
 		closed, running := w.closed, w.stop != nil
 		if !closed && !running {
@@ -164,9 +170,16 @@ func (w *Watcher) run(ctx context.Context, yield func(int64, Reply) bool) {
 	for i, c := range w.calls {
 		defer c.End()
 		c.Anomalies(w.defaults.anomalies)
-		c.Start(&w.watches[i], func() (*engine.Conn, error) { return w.conn(i == 1) })
+		c.Start(&w.watches[i], func() (*engine.Conn, error) {
+			return w.pinger.roomy(i == 1, w.defaults.dontFragment)
+		})
 	}
 	engine.Run(ctx, func(i int, results []flight.Result) bool {
+		if len(results) == 0 {
+			return true
+		}
+		w.setBusy(true)
+		defer w.setBusy(false)
 		for k := range results {
 			r := &results[k]
 			id, seq, addr, ok := w.find(i, r.Tag)
@@ -175,7 +188,7 @@ func (w *Watcher) run(ctx context.Context, yield func(int64, Reply) bool) {
 			}
 			reply := newReply(r, addr)
 			reply.Seq = seq
-			if ctx.Err() != nil || !yield(id, reply) {
+			if ctx.Err() != nil || w.pinger.closed.Load() || !yield(id, reply) {
 				return false
 			}
 		}
@@ -183,17 +196,11 @@ func (w *Watcher) run(ctx context.Context, yield func(int64, Reply) bool) {
 	}, w.calls[:]...)
 }
 
-// conn is the Conn for a family. If the Pinger has been closed, the loop ends.
-func (w *Watcher) conn(v6 bool) (*engine.Conn, error) {
-	c, err := w.pinger.roomy(v6, w.defaults.dontFragment)
-	if w.pinger.closed.Load() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if w.stop != nil {
-			w.stop()
-		}
-	}
-	return c, err
+// setBusy says whether the body of the loop is at work. When it has done, both calls look at their sources again.
+func (w *Watcher) setBusy(busy bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.busy = busy
 }
 
 // find returns whose probe had a tag.
@@ -221,16 +228,20 @@ func (w *Watcher) Close() error {
 	return nil
 }
 
-// A watchSource is the engine.Source of the targets of one family.
+// A watchSource is the engine.Source of the targets of one family. The Watcher's mu guards it.
 type watchSource struct {
-	mu *sync.Mutex // the Watcher's, which guards the rest
+	watcher *Watcher
 	plan.Watch[watchTarget]
 }
 
-// Next implements engine.Source.
-func (s *watchSource) Next(now int64, p *flight.Probe) (at int64, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// Next implements engine.Source. While the body of the loop is at work on what became of probes of the other family, nothing
+// leaves either.
+func (s *watchSource) Next(_ int64, p *flight.Probe) (at int64, ok bool) {
+	s.watcher.mu.Lock()
+	defer s.watcher.mu.Unlock()
+	if s.watcher.busy {
+		return 0, false
+	}
 	t, at, ok := s.Watch.Next()
 	if ok {
 		p.Dst, p.Tag, p.Shape = t.Value.dst, t.Tag(), t.Value.shape
@@ -240,8 +251,8 @@ func (s *watchSource) Next(now int64, p *flight.Probe) (at int64, ok bool) {
 
 // Sent implements engine.Source.
 func (s *watchSource) Sent(now int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.watcher.mu.Lock()
+	defer s.watcher.mu.Unlock()
 	s.Watch.Sent(now)
 }
 
