@@ -82,6 +82,24 @@ func echoAllocs(t *testing.T, host string, open func(t *testing.T) *ping.Pinger)
 				}
 			}
 		}},
+		{"Watcher", echoes / 2, func(t *testing.T, p *ping.Pinger, begin func()) {
+			w := newWatcher(t, p, ping.WithInterval(20*time.Microsecond))
+			for i := range int64(16) {
+				add(t, w, i, host)
+			}
+			n := 0
+			for id, r := range w.Replies(t.Context()) {
+				if r.Err != nil {
+					t.Fatal(id, r.Err)
+				}
+				if n++; n == echoes/2 {
+					begin()
+				}
+				if n == echoes {
+					break
+				}
+			}
+		}},
 		{"Sweep", addresses / 2, func(t *testing.T, p *ping.Pinger, begin func()) {
 			n := 0
 			addrs := slices.Values(slices.Repeat([]netip.Addr{netip.MustParseAddr(host)}, addresses))
