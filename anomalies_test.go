@@ -218,3 +218,18 @@ func TestAnomaliesOfReplaced(t *testing.T) {
 		}
 	})
 }
+
+// A Watcher's further loops tell of anomalies as the first does.
+func TestAnomaliesInEachLoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWatcher(t, newFakePinger(t, newFake(func(_ int, m ping.Message) []delayed {
+			return []delayed{{ms, echoed(m)}, {2 * ms, echoed(m)}}
+		})), ping.WithAnomalies(true))
+		add(t, w, 1, target)
+		for i := range 3 {
+			if list := watchFor(t, w, 5*time.Second, nil); len(list) != 10 {
+				t.Errorf("loop %d: %d replies", i, len(list))
+			}
+		}
+	})
+}
