@@ -1,7 +1,9 @@
 package ping_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -150,6 +152,80 @@ func TestCounts(t *testing.T) {
 	if got := new(ping.Statistics).Loss(); got != 0 {
 		t.Errorf("loss of nothing is %v", got)
 	}
+}
+
+// Loss is the share of what was made and not answered, without what nobody knows the end of.
+func TestLoss(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		s    ping.Statistics
+		want float64
+	}{
+		{"nothing", ping.Statistics{}, 0},
+		{"all answered", ping.Statistics{Sent: 4, Received: 4}, 0},
+		{"a quarter lost", ping.Statistics{Sent: 4, Received: 3, Lost: 1}, 0.25},
+		{"a cable that is out", ping.Statistics{SendErrors: 4}, 1},
+		{"half could not be sent", ping.Statistics{Sent: 2, Received: 2, SendErrors: 2}, 0.5},
+		{"in flight", ping.Statistics{Sent: 3, Pending: 3}, 0},
+		{"one in flight", ping.Statistics{Sent: 5, Received: 3, Lost: 1, Pending: 1}, 0.25},
+		{"dropped here", ping.Statistics{Sent: 6, Received: 3, Lost: 3, LocalDrops: 2}, 0.25},
+		{"all dropped here", ping.Statistics{Sent: 3, Lost: 3, LocalDrops: 3}, 1},
+		{"dropped here, the rest in flight", ping.Statistics{Sent: 3, Lost: 1, LocalDrops: 1, Pending: 2}, 1},
+		{"some of all", ping.Statistics{Sent: 10, Received: 4, Lost: 4, LocalDrops: 2, Pending: 2, SendErrors: 2}, 0.5},
+	} {
+		if got := c.s.Loss(); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// What was in flight when the call ended has been sent, and is neither received nor lost, however it is told. What has found no
+// room to leave has not been sent.
+func TestPending(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(func(n int, m ping.Message) []delayed {
+			switch n {
+			case 0, 2:
+				return []delayed{{ms, echoed(m)}}
+			}
+			return nil
+		})
+		start := time.Now()
+		f.refuse = func(n int, _ ping.Message) error {
+			switch {
+			case time.Since(start) > 4500*ms:
+				return ping.ErrNoRoom
+			case n == 3 && time.Since(start) < 3500*ms:
+				return os.ErrPermission
+			}
+			return nil
+		}
+		p := newFakePinger(t, f)
+		ctx, cancel := context.WithTimeout(t.Context(), 5900*ms)
+		defer cancel()
+		s, err := p.PingN(ctx, target, 100, ping.WithTimeout(1900*ms))
+		if !errors.Is(err, context.DeadlineExceeded) || s.Sent != 4 || s.Received != 2 || s.Lost != 1 || s.Pending != 1 ||
+			s.SendErrors != 1 || len(s.Replies) != 4 || s.Loss() != 0.5 {
+			t.Errorf("%+v, %v", s, err)
+		}
+		want := "4 packets transmitted, 2 received, +1 not sent, +1 pending, 50% packet loss\n"
+		if got := s.String(); !strings.HasPrefix(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		var b strings.Builder
+		slog.New(slog.NewTextHandler(&b, nil)).Info("done", "ping", s)
+		for _, want := range []string{"ping.sent=4", "ping.received=2", "ping.loss=0.5", "ping.pending=1", "ping.send_errors=1"} {
+			if !strings.Contains(b.String(), want) {
+				t.Errorf("%q is not in %s", want, b.String())
+			}
+		}
+		var decoded ping.Statistics
+		s.Replies = nil // there is no way back for them
+		if data, err := json.Marshal(s); err != nil || json.Unmarshal(data, &decoded) != nil ||
+			decoded.Pending != 1 || decoded.Loss() != 0.5 || decoded.String() != s.String() {
+			t.Errorf("from JSON: %+v, %v", decoded, err)
+		}
+	})
 }
 
 // RFC 4737: a reply is reordered if one to a later probe came before it.
