@@ -79,7 +79,7 @@ func (w *window) dropped(some bool) {
 	switch {
 	case w.limit == 0:
 	case some:
-		w.limit = max(w.limit/2, 4*MessageCost(0))
+		w.limit = max(w.limit/2, min(4*MessageCost(0), w.most))
 	default:
 		w.limit = min(w.limit+w.most/16, w.most)
 	}

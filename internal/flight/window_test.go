@@ -55,17 +55,26 @@ func TestWindow(t *testing.T) {
 	if w.next() != 1001*windowSlice {
 		t.Errorf("next %d", w.next())
 	}
-	for range 10 {
-		w.dropped(true)
-	}
-	if w.limit != 4*MessageCost(0) {
-		t.Errorf("limit %d after drops", w.limit)
-	}
-	for range 100 {
-		w.dropped(false)
-	}
-	if w.limit != w.most && w.limit != 4*MessageCost(0) {
-		t.Errorf("limit %d at last", w.limit)
+}
+
+// What is dropped narrows the window, to room for four messages or what there is at most, and time without drops opens it again.
+func TestWindowNarrows(t *testing.T) {
+	for _, c := range []struct{ most, least int }{{1 << 20, 4 * MessageCost(0)}, {1000, 1000}} {
+		w := window{limit: c.most, most: c.most}
+		for range 20 {
+			if w.dropped(true); w.limit > c.most {
+				t.Fatalf("limit %d of %d after drops", w.limit, c.most)
+			}
+		}
+		if w.limit != c.least {
+			t.Errorf("limit %d after drops, want %d", w.limit, c.least)
+		}
+		for range 100 {
+			w.dropped(false)
+		}
+		if w.limit != c.most {
+			t.Errorf("limit %d at last, want %d", w.limit, c.most)
+		}
 	}
 }
 
