@@ -82,9 +82,9 @@ func echoAllocs(t *testing.T, host string, open func(t *testing.T) *ping.Pinger)
 				}
 			}
 		}},
-		{"Watcher", echoes / 2, func(t *testing.T, p *ping.Pinger, begin func()) {
+		{"Watcher", 2 * echoes, func(t *testing.T, p *ping.Pinger, begin func()) {
 			w := newWatcher(t, p, ping.WithInterval(20*time.Microsecond))
-			for i := range int64(16) {
+			for i := range int64(7) {
 				add(t, w, i, host)
 			}
 			n := 0
@@ -92,10 +92,10 @@ func echoAllocs(t *testing.T, host string, open func(t *testing.T) *ping.Pinger)
 				if r.Err != nil {
 					t.Fatal(id, r.Err)
 				}
-				if n++; n == echoes/2 {
+				if n++; n == 2*echoes {
 					begin()
 				}
-				if n == echoes {
+				if n == 4*echoes {
 					break
 				}
 			}
