@@ -58,8 +58,8 @@ type Transport interface {
 // [ErrLocalDrop], not with a loss. The methods may be called at any time, by several goroutines at once.
 type BufferedTransport interface {
 	Transport
-	// Capacity is how many messages the transport keeps until Receive takes them, 1 or more. The Pinger fills half of it at
-	// most. It is asked once.
+	// Capacity is how many messages the transport keeps until Receive takes them, 1 or more. The Pinger fills some half of
+	// it; a payload of more than 56 bytes counts as more than one message, as the kernel has it. It is asked once.
 	Capacity() int
 	// Drops is how many messages it has dropped since it was made, because there was no room for them.
 	Drops() uint64
@@ -183,8 +183,11 @@ func (l *link) Capacity() int {
 	if l.buffered == nil {
 		return 0
 	}
-	return max(l.buffered.Capacity(), 1) * flight.MessageCost(usualSize)
+	return min(max(l.buffered.Capacity(), 1), mostCapacity) * flight.MessageCost(usualSize)
 }
+
+// mostCapacity is more messages than can ever be in flight.
+const mostCapacity = 1 << 20
 
 // Drops implements engine.Link.
 func (l *link) Drops() uint64 {
