@@ -82,7 +82,7 @@ func echoAllocs(t *testing.T, host string, open func(t *testing.T) *ping.Pinger)
 				}
 			}
 		}},
-		{"Watcher", 2 * echoes, func(t *testing.T, p *ping.Pinger, begin func()) {
+		{"Watcher", echoes, func(t *testing.T, p *ping.Pinger, begin func()) {
 			w := newWatcher(t, p, ping.WithInterval(20*time.Microsecond))
 			for i := range int64(7) {
 				add(t, w, i, host)
@@ -92,10 +92,10 @@ func echoAllocs(t *testing.T, host string, open func(t *testing.T) *ping.Pinger)
 				if r.Err != nil {
 					t.Fatal(id, r.Err)
 				}
-				if n++; n == 2*echoes {
+				if n++; n == echoes {
 					begin()
 				}
-				if n == 4*echoes {
+				if n == 2*echoes {
 					break
 				}
 			}
