@@ -35,12 +35,15 @@ func TestWorks(t *testing.T) {
 			job{Work: "busy", Library: name, Targets: 10, Echoes: 5, Interval: 20 * time.Millisecond, Timeout: 10 * time.Second},
 		)
 	}
+	jobs = append(jobs, job{
+		Work: "watch", Library: "ours", Targets: 10, Interval: 20 * time.Millisecond, Length: 200 * time.Millisecond,
+	})
 	for _, j := range jobs {
 		s, err := works[j.Work](j)
 		if err != nil || s.Echoes == 0 || s.Lost != 0 || s.Wall <= 0 || s.PeakMemory == 0 {
 			t.Errorf("%+v: %+v, %v", j, s, err)
 		}
-		if want := max(j.Targets, 1) * max(j.Echoes, 1); j.Work != "monitor" && s.Echoes != want {
+		if want := max(j.Targets, 1) * max(j.Echoes, 1); j.Length == 0 && s.Echoes != want {
 			t.Errorf("%+v: %d echoes, want %d", j, s.Echoes, want)
 		}
 		if j.Work == "busy" && len(s.RTTs) != s.Echoes {

@@ -44,6 +44,7 @@ var works = map[string]func(job) (sample, error){
 	"serial":   withLibrary(serial),
 	"stream":   withLibrary(stream),
 	"monitor":  withLibrary(monitor),
+	"watch":    withOurs(watch),
 	"busy":     withLibrary(busy),
 	"path-mtu": withPinger(farHost(0), pathMTU),
 	"too-big":  withPinger(farHost(0), tooBig),

@@ -61,6 +61,17 @@ func withLibrary(work func(library, job) (sample, error)) func(job) (sample, err
 	}
 }
 
+// withOurs is withLibrary for the works that only this library can do.
+func withOurs(work func(*ours, job) (sample, error)) func(job) (sample, error) {
+	return withLibrary(func(l library, j job) (sample, error) {
+		o, ok := l.(*ours)
+		if !ok {
+			return sample{}, fmt.Errorf("%s cannot do it", j.Library)
+		}
+		return work(o, j)
+	})
+}
+
 // address is the target with the given index, from 0.
 func address(i int) [4]byte {
 	i++
@@ -147,14 +158,31 @@ func monitor(l library, j job) (s sample, err error) {
 	wait := callEach(j, func(i int) error {
 		return l.stream(ctx, loopback(i), 0, j.Interval, func(time.Duration) { answered.Add(1) })
 	})
+	err = measure(j, &s, &answered, j.Targets+1)
+	cancel()
+	return s, errors.Join(err, wait())
+}
+
+// watch has one loop for all targets, and measures it once all are under way.
+func watch(o *ours, j job) (s sample, err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var answered atomic.Int64
+	ended := make(chan error, 1)
+	go func() { ended <- o.watch(ctx, j.Targets, j.Interval, func() { answered.Add(1) }) }()
+	const callers = 2 // the loop's goroutine and this one
+	err = measure(j, &s, &answered, callers)
+	cancel()
+	return s, errors.Join(err, <-ended)
+}
+
+// measure measures what is under way after an interval and a half, for as long as the job says.
+func measure(j job, s *sample, answered *atomic.Int64, callers int) error {
 	time.Sleep(j.Interval + j.Interval/2)
 	m, before := startMeter(), answered.Load()
 	time.Sleep(j.Length)
 	s.Echoes = int(answered.Load() - before)
-	s.Goroutines = runtime.NumGoroutine() - j.Targets - 1
-	err = m.stop(&s)
-	cancel()
-	return s, errors.Join(err, wait())
+	s.Goroutines = runtime.NumGoroutine() - callers
+	return m.stop(s)
 }
 
 // busy has a stream to each target, in a process that is busy with something else.

@@ -55,6 +55,26 @@ func (o *ours) stream(ctx context.Context, host string, n int, interval time.Dur
 	return nil
 }
 
+// watch pings n targets by one Watcher until ctx ends, and calls got for each answer.
+func (o *ours) watch(ctx context.Context, n int, interval time.Duration, got func()) error {
+	w, err := o.pinger.NewWatcher(ping.WithInterval(interval))
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	for i := range n {
+		if err := w.Add(int64(i), netip.AddrFrom4(address(i))); err != nil {
+			return err
+		}
+	}
+	for _, r := range w.Replies(ctx) {
+		if r.Err == nil {
+			got()
+		}
+	}
+	return nil
+}
+
 func (o *ours) sweep(addrs iter.Seq[netip.Addr], got func(answered bool)) error {
 	for _, r := range o.pinger.Sweep(context.Background(), addrs) {
 		if r.Err != nil && !errors.Is(r.Err, ping.ErrTimeout) {

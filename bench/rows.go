@@ -78,7 +78,7 @@ const (
 
 func rows(z size, limit bareContenders) []row {
 	return []row{
-		sweepOneCore(z, limit), sweepTwoCores(z, limit), allocations(z), pingSerial(z, limit), monitored(z), sweepMillion(z),
+		sweepOneCore(z, limit), sweepTwoCores(z, limit), allocations(z), pingSerial(z, limit), monitored(z, limit), sweepMillion(z),
 		silent(), noLoss(z), rttError(z), pathMTUCalls(), pathMTUs(), refused(z),
 	}
 }
@@ -208,23 +208,32 @@ func pingSerial(z size, limit bareContenders) row {
 	}
 }
 
-func monitored(z size) row {
-	const ours = "Stream"
-	second := func(library string, length time.Duration) job {
-		return job{Work: "monitor", Library: library, Targets: z.monitored, Interval: time.Second, Length: length}
+func monitored(z size, limit bareContenders) row {
+	const stream, watcher = "Stream", "Watcher"
+	second := func(work, library string, length time.Duration) job {
+		return job{Work: work, Library: library, Targets: z.monitored, Interval: time.Second, Length: length}
 	}
-	theirs := setting{}.job(proBingOne, second("pro-bing", z.probingMonitor))
+	theirs := setting{}.job(proBingOne, second("monitor", "pro-bing", z.probingMonitor))
 	theirs.lacks = enoughFiles(z.monitored)
 	return row{
-		name:       "monitor",
-		title:      fmt.Sprintf("%s targets, each once a second", number(float64(z.monitored))),
-		contenders: []contender{setting{}.job(ours, second("ours", z.monitor)), theirs},
+		name:  "monitor",
+		title: fmt.Sprintf("%s targets, each once a second", number(float64(z.monitored))),
+		contenders: []contender{
+			limit.serial(setting{}, z.serial),
+			setting{}.job(watcher, second("watch", "ours", z.monitor)),
+			setting{}.job(stream, second("monitor", "ours", z.monitor)),
+			theirs,
+		},
 		figures: []figure{
 			echoRate,
-			{name: cpu.name, of: cpu.of, targets: map[string]target{ours: atMost(15)}},
-			{name: memory.name, of: memory.of, targets: map[string]target{ours: atMost(60)}},
-			{name: "beyond the idle process, MB", of: sample.moreMegabytes},
-			{name: "goroutines", of: sample.goroutines, targets: map[string]target{ours: atMost(10)}, checked: true},
+			{name: cpu.name, of: cpu.of, targets: map[string]target{stream: atMost(15), watcher: atMost(10)}},
+			{name: "CPU of the bare loop", of: sample.cpuPerEcho, against: bare, relate: ratio,
+				targets: map[string]target{stream: atMost(2.2), watcher: atMost(1.5)}, checked: true},
+			{name: memory.name, of: memory.of, only: []string{watcher, stream, proBingOne},
+				targets: map[string]target{stream: atMost(60), watcher: atMost(25)}},
+			{name: "beyond the idle process, MB", of: sample.moreMegabytes, only: []string{watcher, stream, proBingOne}},
+			{name: "goroutines", of: sample.goroutines, only: []string{watcher, stream, proBingOne},
+				targets: map[string]target{stream: atMost(10), watcher: atMost(9)}, checked: true},
 		},
 	}
 }
