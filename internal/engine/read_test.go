@@ -125,6 +125,57 @@ func TestRest(t *testing.T) {
 	})
 }
 
+// What the timekeeper takes for a call that waits is listened for, also where another is sending, and a third reading.
+func TestListensForDue(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		sending, reading := newGate(), newGate()
+		l := newLink(nil)
+		var busy, watched atomic.Bool
+		l.plays(func(l *fakeLink, packets []wire.Packet) (int, error) {
+			if packets[0].Addr != full {
+				return echoingAfter(20*ms)(l, packets)
+			}
+			if busy.Load() {
+				sending.pass()
+			}
+			return echoing(l, packets)
+		})
+		l.reading = func() error {
+			if watched.CompareAndSwap(true, false) {
+				reading.pass()
+			}
+			return nil
+		}
+		r := newRig(t, l, nil)
+		c := r.caller(r.at(shape(t, time.Second), 0, 100*ms, 200*ms), Options{}).start(t.Context())
+		time.Sleep(200*ms - ms/2)
+		r.caller(r.to(full, shape(t, time.Second), 1), Options{}).run(t.Context())
+		if synctest.Wait(); r.listening.Load() { // woken for nothing
+			t.Error("the reader is not at rest")
+		}
+		busy.Store(true)
+		sender := r.caller(r.to(full, shape(t, time.Second), 1), Options{}).start(t.Context())
+		<-sending.met
+		watched.Store(true)
+		counted := make(chan struct{})
+		go func() {
+			r.Counts()
+			close(counted)
+		}()
+		<-reading.met
+		time.Sleep(ms) // the third probe is due
+		close(reading.open)
+		<-counted
+		time.Sleep(10*ms - ms/2)
+		close(sending.open)
+		c.wait().only(3, flight.Answered)
+		if want := []time.Duration{20 * ms, 120 * ms, 230 * ms}; !slices.Equal(c.times(), want) {
+			t.Errorf("told at %v, want %v", c.times(), want)
+		}
+		sender.wait().only(1, flight.Answered)
+	})
+}
+
 // Before a probe is called lost, what has come is read, though the link has not told that something has.
 func TestReadBeforeLost(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

@@ -50,6 +50,7 @@ func (c *Conn) take(call *Call, batch []flight.Probe, now int64) (n int, blocked
 		}
 		call.giveUp = 0
 		c.table.Take(call.in, p)
+		set(&c.idle, false)
 		call.source.Sent(now)
 		n++
 	}
