@@ -224,6 +224,9 @@ func (c *Conn) transmit(batch []flight.Probe) {
 		if n > 0 {
 			c.depart(group[:n], packets)
 		}
+		if c.cause != nil { // and what is in flight has been ended
+			c.table.Drain(c.cause)
+		}
 		batch = batch[n:]
 		if n < len(group) && c.cause == nil {
 			if errors.Is(err, wire.ErrNoRoom) {
@@ -238,14 +241,13 @@ func (c *Conn) transmit(batch []flight.Probe) {
 	}
 }
 
-// fail ends probes that cannot be sent, because the link has ended, and what has been sent meanwhile.
+// fail ends probes that cannot be sent, because the link has ended.
 func (c *Conn) fail(batch []flight.Probe) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for i := range batch {
 		c.table.Failed(&batch[i], c.cause)
 	}
-	c.table.Drain(c.cause)
 	c.makeRoom()
 }
 
