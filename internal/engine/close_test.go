@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/icmpsock/ping/internal/flight"
@@ -36,4 +37,26 @@ func TestCloseWhileSending(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What was refused ends with the Conn, also where that ends, and the timekeeper with it, while somebody who is sending is
+// about to let go, and has not seen that it has.
+func TestCloseBeforeLettingGo(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t, newLink(refusing), nil)
+		h := homeAt(r.Conn)
+		c := r.callerOf(r.to(full, shape(t, time.Hour), 3), Options{Lasts: true}, h.get).start(t.Context())
+		synctest.Wait()
+		if !r.out.sending.TryLock() {
+			t.Fatal("somebody is sending")
+		}
+		h.set(nil, errors.New("none"))
+		r.Close()
+		if !r.letGo() {
+			t.Error("what was refused is left to nobody")
+			r.out.sending.Lock()
+		}
+		r.flush()
+		c.wait().only(3, flight.Unsent)
+	})
 }

@@ -150,11 +150,18 @@ func (c *Conn) flush() {
 		if (c.out.queue.some.Load() || c.out.wanted.Load()) && c.handOver() {
 			return
 		}
-		c.out.sending.Unlock()
-		if !c.out.queue.some.Load() || !c.out.sending.TryLock() {
+		if !c.letGo() {
 			return
 		}
 	}
+}
+
+// letGo lets go of out.sending, and reports whether it holds it again, because there is something to be sent that others,
+// who do not wait for it, have left to the caller. The caller holds out.sending.
+func (c *Conn) letGo() (again bool) {
+	refused := c.out.refused.len() > 0 // which is to fail once the link has ended, and nobody else may be left
+	c.out.sending.Unlock()
+	return (c.out.queue.some.Load() || refused && c.ended.Load()) && c.out.sending.TryLock()
 }
 
 // handOver gives out.sending to the timekeeper. It reports false, and does not, if that has ended.
