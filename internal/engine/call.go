@@ -85,12 +85,12 @@ func NewCall(o Options) *Call {
 	if o.Wake == nil {
 		o.Wake = make(chan struct{}, 1)
 	}
-	return &Call{Options: o, batch: make([]flight.Probe, max(o.Batch, 1)), index: -1, in: newInbox(o)}
+	return &Call{Options: o, batch: make([]flight.Probe, max(o.Batch, 1)), index: -1, in: newInbox(o.Wake, o.Anomalies)}
 }
 
-func newInbox(o Options) *flight.Inbox {
-	in := flight.NewInbox(o.Wake)
-	in.Anomalies = o.Anomalies
+func newInbox(wake chan struct{}, anomalies bool) *flight.Inbox {
+	in := flight.NewInbox(wake)
+	in.Anomalies = anomalies
 	return in
 }
 
@@ -99,7 +99,7 @@ func (c *Call) Start(source Source, home func() (*Conn, error)) {
 	c.source, c.home, c.oddities = source, home, flight.Oddities{}
 }
 
-// Anomalies says whether those are delivered too, from Start to End.
+// Anomalies says whether those are delivered too, from Start to End, in place of what the Options say.
 func (c *Call) Anomalies(on bool) { c.in.Anomalies = on }
 
 // Wake has the call look at its Source again. Any goroutine may call it.
@@ -282,7 +282,7 @@ func (c *Call) leaveBehind() {
 	c.withdraw()
 	c.conn.mu.Unlock()
 	c.old = append(c.old, port{c.conn, c.in})
-	c.conn, c.in, c.registered = nil, newInbox(c.Options), false
+	c.conn, c.in, c.registered = nil, newInbox(c.Options.Wake, c.in.Anomalies), false
 }
 
 // withdraw takes the call off the Conn's agenda, and out of its queue. The caller holds the Conn's lock.
@@ -423,6 +423,7 @@ func (c *Call) End() (pending int, o flight.Oddities) {
 		c.timer.Stop()
 	}
 	c.in.Reset()
+	c.in.Anomalies = c.Options.Anomalies
 	c.conn, c.registered, c.source, c.home, c.turns = nil, false, nil, nil, 0
 	return pending, c.oddities
 }

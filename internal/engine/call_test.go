@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/icmpsock/ping/internal/flight"
+	"github.com/icmpsock/ping/internal/wire"
 )
 
 // A call's probes leave when its Source says, and what becomes of each is told, with the kernel's RTT.
@@ -262,6 +263,31 @@ func TestCallAgain(t *testing.T) {
 				t.Error("no Conn")
 			}
 			c.End()
+		}
+	})
+}
+
+// Anomalies holds until End; then it is again as the Options have it.
+func TestAnomaliesUntilEnd(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		twice := func(l *fakeLink, packets []wire.Packet) (int, error) {
+			l.deliver(echo(packets[0]), echo(packets[0]))
+			return 1, nil
+		}
+		r := newRig(t, newLink(twice), nil)
+		for _, usual := range []bool{false, true} {
+			c := r.caller(nil, Options{Anomalies: usual})
+			for i, on := range []bool{usual, !usual, usual} {
+				c.list, c.results, c.done = r.at(shape(t, time.Second), 0, ms), nil, make(chan struct{})
+				c.Start(c.list, func() (*Conn, error) { return r.Conn, nil })
+				if on != usual {
+					c.Anomalies(on)
+				}
+				c.run(t.Context())
+				if got := slices.Contains(c.kinds(), flight.Duplicate); got != on {
+					t.Errorf("usually %v, %d: %v", usual, i, c.kinds())
+				}
+			}
 		}
 	})
 }

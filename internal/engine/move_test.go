@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/icmpsock/ping/internal/flight"
+	"github.com/icmpsock/ping/internal/wire"
 )
 
 // Homes are the Conns for calls, one after another.
@@ -211,3 +212,39 @@ func TestLastsOverEnds(t *testing.T) {
 }
 
 var fmtEnded = errors.New("it has ended")
+// An answer that comes twice is told of after the call has gone over to another Conn as before.
+func TestAnomaliesAfterMove(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		twice := func(l *fakeLink, packets []wire.Packet) (int, error) {
+			l.deliver(echo(packets[0]))
+			l.deliver(echo(packets[0]))
+			return 1, nil
+		}
+		none := errors.New("none")
+		r := newRig(t, newLink(twice), nil)
+		second, third := r.connect(newLink(twice), nil, nil), r.connect(newLink(twice), nil, nil)
+		h := homeAt(r.Conn)
+		after := []time.Duration{0, time.Second, 3 * time.Second, 5 * time.Second, 7 * time.Second}
+		list := r.at(shape(t, time.Second), after...)
+		c := r.callerOf(list, Options{Lasts: true}, h.get)
+		c.Anomalies(true)
+		c.start(t.Context())
+		time.Sleep(500 * ms)
+		h.set(second, nil)
+		r.Retire()
+		time.Sleep(2 * time.Second)
+		h.set(nil, none)
+		second.Retire()
+		time.Sleep(2 * time.Second)
+		h.set(third, nil)
+		c.wait()
+		want := map[flight.Kind]int{flight.Answered: 4, flight.Unsent: 1, flight.Duplicate: 3} // the last comes after the end
+		got := map[flight.Kind]int{}
+		for _, k := range c.kinds() {
+			got[k]++
+		}
+		if got[flight.Answered] != want[flight.Answered] || got[flight.Unsent] != 1 || got[flight.Duplicate] < want[flight.Duplicate] {
+			t.Errorf("%v, want %v", got, want)
+		}
+	})
+}
