@@ -99,7 +99,7 @@ func (c *Conn) takeDue(now int64) []flight.Probe {
 	for c.cause == nil && len(due) < cap(due) {
 		if first := c.queue.Front(); first != nil && !c.table.Packed() {
 			call := c.unqueue(first.Value.(*Call))
-			c.schedule(call, now)
+			c.schedule(call, 0) // before all that has fallen due
 		}
 		if len(c.agenda) == 0 || c.agenda[0].at > now || c.stalled {
 			break
@@ -109,7 +109,7 @@ func (c *Conn) takeDue(now int64) []flight.Probe {
 		case call.busy:
 			c.unschedule(call)
 			continue
-		case call.giveUp != 0 && c.table.Packed():
+		case call.giveUp != 0 && call.giveUp <= now && c.table.Packed():
 			c.turnAway(call, now)
 			continue
 		}
@@ -142,8 +142,7 @@ func (c *Conn) reschedule(call *Call, now int64) {
 // turnAway gives up the next probe of a call that has waited for a place for as long as its timeout. The caller
 // holds mu.
 func (c *Conn) turnAway(call *Call, now int64) {
-	c.unqueue(call)
-	call.giveUp = 0
+	c.stopWaiting(call)
 	c.unschedule(call)
 	var p flight.Probe
 	if at, ok := call.source.Next(now, &p); ok && at <= now {
@@ -151,6 +150,12 @@ func (c *Conn) turnAway(call *Call, now int64) {
 		c.table.TurnAway(call.in, p.Tag)
 	}
 	call.Wake()
+}
+
+// stopWaiting is for when the call's probe waits for a place no more. The caller holds mu.
+func (c *Conn) stopWaiting(call *Call) {
+	c.unqueue(call)
+	call.giveUp = 0
 }
 
 // unqueue takes a call from those that wait for a place in the table. The caller holds mu.

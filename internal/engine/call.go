@@ -288,8 +288,8 @@ func (c *Call) leaveBehind() {
 // withdraw takes the call off the Conn's agenda, and out of its queue. The caller holds the Conn's lock.
 func (c *Call) withdraw() {
 	c.conn.unschedule(c)
-	c.conn.unqueue(c)
-	c.giveUp, c.busy = 0, false
+	c.conn.stopWaiting(c)
+	c.busy = false
 }
 
 // join finds the first Conn, once something is to leave. If ok is false, the call has come to next or err instead.

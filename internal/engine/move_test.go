@@ -212,6 +212,7 @@ func TestLastsOverEnds(t *testing.T) {
 }
 
 var fmtEnded = errors.New("it has ended")
+
 // An answer that comes twice is told of after the call has gone over to another Conn as before.
 func TestAnomaliesAfterMove(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -184,6 +185,73 @@ func TestQueueOrder(t *testing.T) {
 			if n := len(packets) - tableRoom; n != i+1 || packets[len(packets)-1].TTL != i+1 {
 				t.Fatalf("%d have left, the last that of call %d, want %d", n, packets[len(packets)-1].TTL, i+1)
 			}
+		}
+	})
+}
+
+// A place goes to who has waited for one before it goes to what has fallen due since, however late the timekeeper sees
+// both; and who has not waited for its timeout is not turned away.
+func TestQueueBeforeDue(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		l := newLink(silent)
+		r := newRig(t, l, nil)
+		fill := r.caller(r.now(shape(t, time.Hour), tableRoom-1), Options{Batch: 8}).start(t.Context())
+		synctest.Wait()
+		var slow atomic.Bool
+		l.plays(func(l *fakeLink, packets []wire.Packet) (int, error) {
+			if packets[0].Addr == full {
+				if slow.CompareAndSwap(true, false) { // the timekeeper tries again, and is held up
+					time.Sleep(10 * ms)
+				}
+				return 0, wire.ErrNoRoom
+			}
+			return silent(l, packets)
+		})
+		r.caller(r.to(full, shape(t, time.Hour), 1), Options{}).start(t.Context()) // has the last place
+		synctest.Wait()
+		due := shape(t, time.Hour)
+		due.TTL = 2
+		second := r.caller(r.at(due, 6*ms), Options{}).start(t.Context())
+		waiting := shape(t, time.Hour)
+		waiting.TTL = 1
+		first := r.caller(r.now(waiting, 1), Options{}).start(t.Context())
+		time.Sleep(5*ms - ms/2)
+		slow.Store(true)
+		time.Sleep(5 * ms)
+		for i := range 2 {
+			l.deliver(echo(l.packets()[i]))
+			time.Sleep(20 * ms)
+			first.only(0, 0)
+			second.only(0, 0)
+			packets := l.packets()
+			if n, ttl := len(packets)-tableRoom+1, packets[len(packets)-1].TTL; n != i+1 || ttl != i+1 {
+				t.Fatalf("%d have left, the last that of call %d, want %d", n, ttl, i+1)
+			}
+		}
+		fill.only(2, flight.Answered)
+	})
+}
+
+// How long a probe has waited for a place is not counted against the one that its Source puts in its place.
+func TestQueueAnew(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t, newLink(silent), nil)
+		r.fill()
+		start := r.clock()
+		var later atomic.Int64
+		list := r.now(shape(t, time.Second), 1)
+		c := r.caller(list, Options{})
+		c.source = &hooked{Source: list, next: func(now int64, p *flight.Probe) (int64, bool) {
+			at, ok := list.Next(now, p)
+			return max(at, later.Load()), ok
+		}}
+		c.start(t.Context())
+		time.Sleep(500 * ms)
+		later.Store(start + int64(2*time.Second))
+		c.Wake()
+		c.wait().only(1, flight.Unsent)
+		if got, want := c.times()[0]-time.Duration(start), 3*time.Second; got != want {
+			t.Errorf("turned away after %v, want %v", got, want)
 		}
 	})
 }

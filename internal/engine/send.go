@@ -28,10 +28,12 @@ func (c *Conn) take(call *Call, batch []flight.Probe, now int64) (n int, blocked
 		p := &batch[n]
 		at, ok := call.source.Next(now, p)
 		if !ok {
+			c.stopWaiting(call)
 			c.unschedule(call)
 			return n, nothing
 		}
 		if at > now {
+			c.stopWaiting(call)
 			c.schedule(call, at)
 			return n, nothing
 		}
@@ -48,7 +50,7 @@ func (c *Conn) take(call *Call, batch []flight.Probe, now int64) (n int, blocked
 			c.schedule(call, call.leave)
 			return n, nothing
 		}
-		call.giveUp = 0
+		c.stopWaiting(call)
 		c.table.Take(call.in, p)
 		set(&c.idle, false)
 		call.source.Sent(now)
