@@ -314,7 +314,9 @@ func (c *Call) join(ctx context.Context) (next step, ok bool, err error) {
 // refuse deals with the want of a Conn: in a call that lasts it ends the probes that are due, else the call.
 func (c *Call) refuse(ctx context.Context, err error) (step, error) {
 	if c.conn != nil {
+		conn := c.conn
 		c.leaveBehind()
+		c.giveBack(conn)
 	}
 	if !c.Lasts {
 		return stepDone, err
@@ -413,19 +415,28 @@ func (c *Call) End() (pending int, o flight.Oddities) {
 		pending += c.part(p)
 	}
 	c.old = c.old[:0]
-	if c.turns > 0 && c.conn != nil && c.turn > c.conn.now().Mono {
-		c.conn.limiter.GiveBack(c.turn, c.turns)
-	}
+	conn := c.conn
 	if c.registered {
-		pending += c.part(port{c.conn, c.in})
+		pending += c.part(port{conn, c.in})
+	}
+	if conn != nil {
+		c.giveBack(conn)
 	}
 	if c.timer != nil {
 		c.timer.Stop()
 	}
 	c.in.Reset()
 	c.in.Anomalies = c.Options.Anomalies
-	c.conn, c.registered, c.source, c.home, c.turns = nil, false, nil, nil, 0
+	c.conn, c.registered, c.source, c.home = nil, false, nil, nil
 	return pending, c.oddities
+}
+
+// giveBack frees the turns of the rate that the call has, and will not use, now that it has withdrawn from the Conn.
+func (c *Call) giveBack(conn *Conn) {
+	if c.turns > 0 && c.turn > conn.now().Mono {
+		conn.limiter.GiveBack(c.turn, c.turns)
+	}
+	c.turns = 0
 }
 
 // part leaves a Conn.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -72,6 +73,32 @@ func TestRateGivenBack(t *testing.T) {
 		last.run(t.Context())
 		if want := []time.Duration{0, time.Second}; !slices.Equal(r.departures(), want) {
 			t.Errorf("left at %v, want %v", r.departures(), want)
+		}
+	})
+}
+
+// So is the turn of a call that ends because there is no Conn for it any more.
+func TestRateGivenBackWithoutConn(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		limiter := plan.NewLimiter(1)
+		r := newRig(t, newLink(silent), limiter)
+		l := newLink(echoing)
+		second := r.connect(l, limiter, nil)
+		none := errors.New("none")
+		h := homeAt(r.Conn)
+		r.caller(r.now(shape(t, ms), 1), Options{}).run(t.Context()) // has the first turn
+		c := r.callerOf(r.now(shape(t, time.Second), 1), Options{}, h.get).start(t.Context())
+		synctest.Wait()
+		h.set(nil, none)
+		r.Retire()
+		if c.wait(); c.err != none {
+			t.Errorf("got %v", c.err)
+		}
+		last := r.callerOf(r.now(shape(t, time.Second), 1), Options{}, func() (*Conn, error) { return second, nil })
+		last.run(t.Context())
+		last.only(1, flight.Answered)
+		if at := l.packets()[0].Time.Sub(r.epoch); at != time.Second {
+			t.Errorf("left at %v, want the turn that was given back", at)
 		}
 	})
 }
