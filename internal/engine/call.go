@@ -182,6 +182,13 @@ func (c *Call) step(ctx context.Context) (step, error) {
 		if conn.retired.Load() { // a moment ago
 			conn.mu.Unlock()
 			c.conn = nil
+			if err := c.move(); err != nil {
+				return c.refuse(ctx, err)
+			}
+			if c.conn == conn {
+				c.conn = nil
+				return c.refuse(ctx, net.ErrClosed)
+			}
 			return stepAgain, nil
 		}
 		conn.table.Register(c.in)

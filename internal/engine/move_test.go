@@ -249,3 +249,37 @@ func TestAnomaliesAfterMove(t *testing.T) {
 		}
 	})
 }
+
+// A home that has nothing but Conns that have been retired has none.
+func TestHomeOfRetired(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t, newLink(silent), nil)
+		r.Retire()
+		second := r.connect(newLink(echoing), nil, nil)
+		stale := homeAt(r.Conn)
+		c := r.callerOf(r.now(shape(t, time.Second), 1), Options{}, stale.get)
+		if c.run(t.Context()); !errors.Is(c.err, net.ErrClosed) || stale.asked.Load() > 2 {
+			t.Errorf("%v, asked %d times", c.err, stale.asked.Load())
+		}
+		// One that finds out in time is asked again.
+		asked := 0
+		c = r.callerOf(r.now(shape(t, time.Second), 1), Options{}, func() (*Conn, error) {
+			if asked++; asked == 1 {
+				return r.Conn, nil
+			}
+			return second, nil
+		})
+		c.run(t.Context())
+		c.only(1, flight.Answered)
+		// A call that lasts says so for each probe, and looks again.
+		stale = homeAt(r.Conn)
+		c = r.callerOf(r.at(shape(t, time.Second), 0, 100*ms, 10*time.Second), Options{Lasts: true}, stale.get).start(t.Context())
+		time.Sleep(5 * time.Second)
+		c.only(2, flight.Unsent)
+		stale.set(second, nil)
+		c.wait()
+		if kinds := c.kinds(); kinds[2] != flight.Answered {
+			t.Errorf("%v", kinds)
+		}
+	})
+}
