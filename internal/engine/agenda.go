@@ -129,11 +129,12 @@ func (c *Conn) takeDue(now int64) []flight.Probe {
 	return due
 }
 
-// reschedule has the call wait for its next probe's turn among the others: what is due first leaves first. The caller holds mu.
+// reschedule has the call wait for its next probe's turn among the others. One that is due already waits for those that
+// have fallen due by now: a call that has always something due would leave them none. The caller holds mu.
 func (c *Conn) reschedule(call *Call, now int64) {
 	var p flight.Probe
 	if at, ok := call.source.Next(now, &p); ok {
-		c.schedule(call, at)
+		c.schedule(call, max(at, now))
 	} else {
 		c.unschedule(call)
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -141,6 +142,43 @@ func TestDueLater(t *testing.T) {
 		synctest.Wait()
 		if got := fmt.Sprint(l.left(), c.index); got != "0 -1" {
 			t.Errorf("left, and place: %s", got)
+		}
+	})
+}
+
+// A call that has always something due leaves others their turn: what falls due for them leaves after a few batches.
+func TestAlwaysDue(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		l := newLink(func(_ *fakeLink, packets []wire.Packet) (int, error) {
+			time.Sleep(10 * time.Microsecond)
+			return len(packets), nil
+		})
+		r := newRig(t, l, nil)
+		greedy := r.now(shape(t, time.Hour), 1<<20)
+		for i := range greedy.due {
+			greedy.due[i] = int64(5 * ms) // while its caller waits, so that it is the timekeeper's
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		r.caller(greedy, Options{}).start(ctx)
+		for i := range 10 {
+			s := shape(t, time.Hour)
+			s.TTL = i + 1
+			r.caller(r.at(s, 10*ms, 20*ms, 30*ms), Options{}).start(t.Context())
+		}
+		time.Sleep(50 * ms)
+		cancel()
+		left := map[int]time.Duration{} // how many of each, in tens of milliseconds
+		for _, p := range l.packets() {
+			if p.TTL == 0 {
+				continue
+			}
+			left[p.TTL] += 10 * ms
+			if late := p.Time.Sub(r.epoch) - left[p.TTL]; late > ms {
+				t.Errorf("a probe left %v after it was due", late)
+			}
+		}
+		if len(left) != 10 || left[1] != 30*ms || left[10] != 30*ms {
+			t.Errorf("left: %v", left)
 		}
 	})
 }
