@@ -296,6 +296,7 @@ func (c *Call) leaveBehind() {
 func (c *Call) withdraw() {
 	c.conn.unschedule(c)
 	c.conn.stopWaiting(c)
+	c.conn.lanes = slices.DeleteFunc(c.conn.lanes, func(lane *Call) bool { return lane == c })
 	c.busy = false
 }
 

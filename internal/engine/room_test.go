@@ -134,6 +134,35 @@ func TestCrowded(t *testing.T) {
 	})
 }
 
+// A bulk call that waits for room does so once, however often it is woken, and no longer than it has the Conn.
+func TestBulkWaitsOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		l := newLink(refusing) // too many that are not sent leave no room for more of them
+		r := newRig(t, l, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		list := r.to(full, bulk(t, time.Hour), 1000)
+		c := r.caller(list, Options{Batch: 8}).start(ctx)
+		synctest.Wait()
+		for range 50 {
+			c.Wake()
+			synctest.Wait()
+		}
+		waiting := func() int {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return len(r.lanes)
+		}
+		if n := waiting(); n != 1 {
+			t.Errorf("it waits %d times", n)
+		}
+		cancel()
+		c.wait()
+		if n := waiting(); n != 0 {
+			t.Errorf("%d wait, and have ended", n)
+		}
+	})
+}
+
 // Where all places of the table are taken, a call waits for one, no longer than its timeout; then it says that there is
 // no room, and goes on.
 func TestQueue(t *testing.T) {

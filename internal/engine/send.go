@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/icmpsock/ping/internal/flight"
@@ -85,7 +86,9 @@ func (c *Conn) mayLeave(call *Call, bulk bool, now int64) bool {
 func (c *Conn) await(call *Call, blocked block, now int64) {
 	if blocked == noBulkRoom {
 		c.unschedule(call)
-		c.lanes = append(c.lanes, call)
+		if !slices.Contains(c.lanes, call) {
+			c.lanes = append(c.lanes, call)
+		}
 	} else {
 		c.stalled = true
 		c.schedule(call, now)
