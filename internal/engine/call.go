@@ -377,10 +377,11 @@ func (c *Call) collectOld() bool {
 // pause waits until there may be something to do for one of the calls.
 func pause(ctx context.Context, calls []*Call) {
 	var retry <-chan time.Time
+	first := int64(math.MaxInt64)
 	for _, c := range calls {
 		if c.conn == nil {
-			if c.retryAt < math.MaxInt64 {
-				retry = c.retryTimer()
+			if c.retryAt < first {
+				first, retry = c.retryAt, c.retryTimer()
 			}
 		} else if c.listens {
 			c.conn.listen() // until nothing is in flight any more

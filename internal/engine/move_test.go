@@ -283,3 +283,33 @@ func TestHomeOfRetired(t *testing.T) {
 		}
 	})
 }
+
+// Of several calls without a Conn each wakes when its own next probe is due.
+func TestEarliestRetry(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		none := errors.New("none")
+		r := newRig(t, newLink(silent), nil)
+		h := &homes{}
+		h.set(nil, none)
+		o := Options{Lasts: true, Wake: make(chan struct{}, 1)}
+		for _, due := range [][2]time.Duration{{100 * ms, 900 * ms}, {900 * ms, 100 * ms}} {
+			start := time.Since(r.epoch)
+			a := r.callerOf(r.at(shape(t, time.Second), due[0]), o, h.get)
+			b := r.callerOf(r.at(shape(t, time.Second), due[1]), o, h.get)
+			callers := []*caller{a, b}
+			if err := Run(t.Context(), func(i int, results []flight.Result) bool {
+				callers[i].tell(results)
+				return true
+			}, a.Call, b.Call); err != nil {
+				t.Error(err)
+			}
+			for i, c := range callers {
+				c.End()
+				c.only(1, flight.Unsent)
+				if got := c.times()[0] - start; got != due[i] {
+					t.Errorf("call %d was told after %v, want %v", i, got, due[i])
+				}
+			}
+		}
+	})
+}
