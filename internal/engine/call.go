@@ -123,6 +123,9 @@ func Run(ctx context.Context, deliver func(call int, results []flight.Result) bo
 		for i, c := range calls {
 			next, err := c.step(ctx)
 			if err != nil {
+				if !deliverRest(deliver, calls) {
+					return nil
+				}
 				return err
 			}
 			switch next {
@@ -148,6 +151,18 @@ func Run(ctx context.Context, deliver func(call int, results []flight.Result) bo
 			pause(ctx, calls)
 		}
 	}
+}
+
+// deliverRest has deliver told of what has come for the calls by now.
+func deliverRest(deliver func(call int, results []flight.Result) bool, calls []*Call) bool {
+	for i, c := range calls {
+		for c.collectOld() || c.collect() {
+			if !deliver(i, c.results) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // A step is what a call has come to.
@@ -372,6 +387,18 @@ func (c *Call) collectOld() bool {
 		}
 	}
 	return false
+}
+
+// collect takes results from the Conn that the call sends over.
+func (c *Call) collect() bool {
+	if c.conn == nil {
+		return false
+	}
+	c.conn.mu.Lock()
+	defer c.conn.mu.Unlock()
+	c.results = c.in.Swap(c.results[:0])
+	c.busy = len(c.results) > 0
+	return c.busy
 }
 
 // pause waits until there may be something to do for one of the calls.

@@ -291,3 +291,50 @@ func TestAnomaliesUntilEnd(t *testing.T) {
 		}
 	})
 }
+
+// What has come for one call is told before the error that another of them meets.
+func TestResultsBeforeError(t *testing.T) {
+	for name, end := range map[string]func(cancel context.CancelFunc, first *fakeLink){
+		"context": func(cancel context.CancelFunc, _ *fakeLink) { cancel() },
+		"Conn":    func(_ context.CancelFunc, first *fakeLink) { first.ends <- errors.New("broken") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				l, l2 := newLink(silent), newLink(silent)
+				r := newRig(t, l, nil)
+				second := r.connect(l2, nil, nil)
+				o := Options{Wake: make(chan struct{}, 1)}
+				a := r.caller(r.now(shape(t, time.Hour), 1), o)
+				b := r.callerOf(r.now(shape(t, time.Hour), 3), o, func() (*Conn, error) { return second, nil })
+				a.list.open = true
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				callers := []*caller{a, b}
+				met := false
+				err := Run(ctx, func(i int, results []flight.Result) bool {
+					callers[i].tell(results)
+					if len(results) == 0 && !met && l2.left() == 3 { // all that comes, comes before the calls look again
+						met = true
+						l2.deliver(echo(l2.packets()[0]), echo(l2.packets()[1]))
+						second.Counts()
+						end(cancel, l)
+						synctest.Wait()
+					}
+					return true
+				}, a.Call, b.Call)
+				pending := 0
+				for _, c := range callers {
+					n, _ := c.End()
+					pending += n
+				}
+				if err == nil {
+					t.Error("no error")
+				}
+				b.only(2, flight.Answered)
+				if want := 4 - len(a.told()) - len(b.told()); pending != want {
+					t.Errorf("%d pending, want %d", pending, want)
+				}
+			})
+		})
+	}
+}
