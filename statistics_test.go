@@ -201,7 +201,7 @@ func TestPending(t *testing.T) {
 			return nil
 		}
 		p := newFakePinger(t, f)
-		ctx, cancel := context.WithTimeout(t.Context(), 5900*ms)
+		ctx, cancel := context.WithTimeout(t.Context(), 5800*ms)
 		defer cancel()
 		s, err := p.PingN(ctx, target, 100, ping.WithTimeout(1900*ms))
 		if !errors.Is(err, context.DeadlineExceeded) || s.Sent != 4 || s.Received != 2 || s.Lost != 1 || s.Pending != 1 ||

@@ -172,6 +172,7 @@ const (
 	stepWait step = iota // for answers, the timekeeper, or Wake
 	stepTell             // of results
 	stepSend             // what is in batch, of which made are in the table
+	stepMove             // from a Conn that has been retired, or has ended
 	stepAgain
 	stepDone
 )
@@ -186,84 +187,79 @@ func (c *Call) step(ctx context.Context) (step, error) {
 			return next, err
 		}
 	}
-	conn, now := c.conn, int64(0)
+	now := int64(0)
 	if len(c.Options.Wake) == 0 { // else there are results, mostly
-		now = conn.now().Mono
-		conn.clearUp(now)
+		now = c.conn.now().Mono
+		c.conn.clearUp(now)
 	}
-	cancelled := ctx.Err()
+	next, blocked, err := c.look(now, ctx.Err())
+	switch {
+	case next == stepMove:
+		was := c.conn
+		if other := c.move(); other != nil {
+			err = other
+		} else if c.conn != was {
+			return stepAgain, nil
+		}
+		return c.refuse(err)
+	case blocked == crowded && c.Crowded != nil:
+		c.Crowded()
+	case next == stepWait && blocked == noPlace:
+		return c.findPlace()
+	}
+	return next, err
+}
+
+// look is what step does with the Conn's lock held. It takes what is due at now, which is 0 if the clock has not been read.
+// err is why the call is to move, or has come to its end.
+func (c *Call) look(now int64, cancelled error) (next step, blocked block, err error) {
+	conn := c.conn
 	conn.mu.Lock()
+	defer conn.mu.Unlock() // the Source may panic
 	if !c.registered {
 		if conn.retired.Load() { // a moment ago
-			conn.mu.Unlock()
-			c.conn = nil
-			if err := c.move(); err != nil {
-				return c.refuse(ctx, err)
-			}
-			if c.conn == conn {
-				c.conn = nil
-				return c.refuse(ctx, net.ErrClosed)
-			}
-			return stepAgain, nil
+			return stepMove, nothing, net.ErrClosed
 		}
 		conn.table.Register(c.in)
 		c.registered = true
 	}
 	c.results = c.in.Swap(c.results[:0])
 	if c.busy = len(c.results) > 0; c.busy {
-		conn.mu.Unlock()
-		return stepTell, nil
+		return stepTell, nothing, nil
 	}
 	c.unheard = c.unheard && c.in.InFlight() > 0
 	c.listens = c.unheard
 	switch {
 	case c.source.Done():
-		conn.mu.Unlock()
-		return stepDone, nil
+		return stepDone, nothing, nil
 	case cancelled != nil:
-		conn.mu.Unlock()
-		return stepDone, cancelled
+		return stepDone, nothing, cancelled
 	case conn.cause != nil && !c.Lasts && !conn.retired.Load():
-		defer conn.mu.Unlock()
-		return stepDone, conn.cause
+		return stepDone, nothing, conn.cause
 	case conn.cause != nil || conn.retired.Load():
-		err := cmp.Or(conn.cause, net.ErrClosed)
-		conn.mu.Unlock()
-		if other := c.move(); other != nil {
-			err = other
-		} else if c.conn != conn {
-			return stepAgain, nil
-		}
-		return c.refuse(ctx, err)
+		return stepMove, nothing, cmp.Or(conn.cause, net.ErrClosed)
 	}
 	if now == 0 {
 		now = conn.now().Mono
 	}
-	n, blocked := conn.take(c, c.batch, now)
-	c.made = n
-	if n == 0 && (blocked == noRoom || blocked == noBulkRoom) {
+	c.made, blocked = conn.take(c, c.batch, now)
+	switch {
+	case c.made > 0:
+		next = stepSend
+	case c.source.Done(): // as it has just turned out
+		return stepDone, nothing, nil
+	case blocked == noRoom || blocked == noBulkRoom:
 		c.listens = true
 		conn.await(c, blocked, now)
 	}
-	crowded := c.Crowded != nil && blocked == noBulkRoom && conn.table.Crowded()
-	done := n == 0 && c.source.Done() // as it has just turned out
-	conn.mu.Unlock()
-	switch {
-	case done:
-		return stepDone, nil
-	case crowded:
-		c.Crowded()
-	case n == 0 && blocked == noPlace:
-		return c.findPlace(now)
+	if blocked == noBulkRoom && conn.table.Crowded() {
+		blocked = crowded
 	}
-	if n == 0 {
-		return stepWait, nil
-	}
-	return stepSend, nil
+	return next, blocked, nil
 }
 
 // findPlace looks for another Conn, for the table has no place. Failing that, the call waits for one in the queue.
-func (c *Call) findPlace(now int64) (step, error) {
+func (c *Call) findPlace() (step, error) {
 	was := c.conn
 	if err := c.move(); err == nil && c.conn != was {
 		return stepAgain, nil
@@ -278,7 +274,7 @@ func (c *Call) findPlace(now int64) (step, error) {
 		c.queued = c.conn.queue.PushBack(c)
 	}
 	if c.giveUp == 0 {
-		timeout := int64(c.batch[0].Shape.Timeout)
+		now, timeout := c.conn.now().Mono, int64(c.batch[0].Shape.Timeout)
 		c.giveUp = now + min(timeout, math.MaxInt64-now)
 	}
 	c.conn.schedule(c, c.giveUp)
@@ -300,6 +296,10 @@ func (c *Call) move() error {
 
 // leaveBehind has the Conn send nothing for the call any more. What is in flight settles there.
 func (c *Call) leaveBehind() {
+	if !c.registered {
+		c.conn = nil
+		return
+	}
 	c.conn.mu.Lock()
 	c.withdraw()
 	c.conn.mu.Unlock()
@@ -328,14 +328,14 @@ func (c *Call) join(ctx context.Context) (next step, ok bool, err error) {
 		return stepWait, false, nil
 	}
 	if err := c.move(); err != nil {
-		next, err = c.refuse(ctx, err)
+		next, err = c.refuse(err)
 		return next, false, err
 	}
 	return stepAgain, true, nil
 }
 
 // refuse deals with the want of a Conn: in a call that lasts it ends the probes that are due, else the call.
-func (c *Call) refuse(ctx context.Context, err error) (step, error) {
+func (c *Call) refuse(err error) (step, error) {
 	if c.conn != nil {
 		conn := c.conn
 		c.leaveBehind()
@@ -450,6 +450,7 @@ func (c *Call) End() (pending int, o flight.Oddities) {
 	for _, p := range c.old {
 		pending += c.part(p)
 	}
+	clear(c.old)
 	c.old = c.old[:0]
 	conn := c.conn
 	if c.registered {

@@ -338,3 +338,49 @@ func TestResultsBeforeError(t *testing.T) {
 		})
 	}
 }
+
+// A Source that panics does so in its caller's goroutine, and the Conn goes on for all others.
+func TestSourcePanics(t *testing.T) {
+	for _, name := range []string{"Next", "Done"} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				r := newRig(t, newLink(echoing), nil)
+				list := r.at(shape(t, time.Second), 0, 100*ms)
+				h := &hooked{Source: list}
+				c := r.caller(list, Options{})
+				c.source = h
+				fail := func() {
+					if list.settled == 1 {
+						panic("of the source")
+					}
+				}
+				if name == "Next" {
+					h.next = func(now int64, p *flight.Probe) (int64, bool) {
+						fail()
+						return list.Next(now, p)
+					}
+				} else {
+					h.done = func() bool {
+						fail()
+						return list.Done()
+					}
+				}
+				func() {
+					defer c.End()
+					defer func() {
+						if got := recover(); got != "of the source" {
+							t.Errorf("recovered %v", got)
+						}
+					}()
+					Run(t.Context(), func(_ int, results []flight.Result) bool {
+						c.tell(results)
+						return true
+					}, c.Call)
+				}()
+				other := r.caller(r.now(shape(t, time.Second), 2), Options{})
+				other.run(t.Context())
+				other.only(2, flight.Answered)
+			})
+		})
+	}
+}

@@ -20,6 +20,7 @@ const (
 	noRoom           // in the receive buffer, for the moment
 	noBulkRoom       // for more bulk, in the receive buffer or the table
 	noPlace          // in the table, for who knows how long
+	crowded          // as noBulkRoom, and it is the table that has none
 )
 
 // take puts those of the call's probes that are due at now into the table, and schedules the next. The caller holds mu, and
