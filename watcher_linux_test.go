@@ -50,6 +50,8 @@ func TestWatcherOverSockets(t *testing.T) {
 				}
 			})
 		}
+		defer beside.Wait()
+		defer cancel()
 		seqs := map[int64]int{}
 		collect(t, w, replies, func(id int64, r ping.Reply) {
 			if id >= 1000 {
