@@ -71,6 +71,11 @@ func (l bareLoop) serial(s setting, n int) (sample, error) {
 	return s.program(parseBare, l.path, "serial", strconv.Itoa(n))
 }
 
+// monitor sends n echo requests, to so many targets, each once a second.
+func (l bareLoop) monitor(s setting, n, targets int) (sample, error) {
+	return s.program(parseBare, l.path, "monitor", strconv.Itoa(n), strconv.Itoa(targets))
+}
+
 // parseBare reads what the program prints.
 func parseBare(output string) (s sample, err error) {
 	err = json.Unmarshal([]byte(output), &s)

@@ -28,8 +28,9 @@ func TestBareLoop(t *testing.T) {
 		"one socket":  func() (sample, error) { return loop.sweep(setting{pinned: true}, 1001, 1) },
 		"two sockets": func() (sample, error) { return loop.sweep(setting{}, 1002, 2) },
 		"serial":      func() (sample, error) { return loop.serial(setting{}, 1003) },
+		"monitor":     func() (sample, error) { return loop.monitor(setting{}, 1004, 5000) },
 	}
-	wants := map[string]int{"one socket": 1001, "two sockets": 1002, "serial": 1003}
+	wants := map[string]int{"one socket": 1001, "two sockets": 1002, "serial": 1003, "monitor": 1004}
 	for name, run := range runs {
 		s, err := run()
 		if err != nil || s.Echoes != wants[name] || s.Lost != 0 || s.Wall <= 0 || s.CPU <= 0 {

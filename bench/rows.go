@@ -110,6 +110,10 @@ func (b bareContenders) serial(s setting, n int) contender {
 	return contender{name: bare, lacks: b.lacks, run: func() (sample, error) { return b.loop.serial(s, n) }}
 }
 
+func (b bareContenders) monitor(s setting, n, targets int) contender {
+	return contender{name: bare, lacks: b.lacks, run: func() (sample, error) { return b.loop.monitor(s, n, targets) }}
+}
+
 // installed returns a contender that is another program.
 func installed(name, program string, run func() (sample, error)) contender {
 	_, err := exec.LookPath(program)
@@ -219,7 +223,7 @@ func monitored(z size, limit bareContenders) row {
 		name:  "monitor",
 		title: fmt.Sprintf("%s targets, each once a second", number(float64(z.monitored))),
 		contenders: []contender{
-			limit.serial(setting{}, z.serial),
+			limit.monitor(setting{}, z.monitored*int(z.monitor/time.Second), z.monitored),
 			setting{}.job(watcher, second("watch", "ours", z.monitor)),
 			setting{}.job(stream, second("monitor", "ours", z.monitor)),
 			theirs,

@@ -4,6 +4,7 @@
  *
  *	bare sweep ECHOES SOCKETS    an echo to each of as many addresses, 8 a system call, a thread for each socket
  *	bare serial ECHOES           one echo after another to one address: send, poll, receive
+ *	bare monitor ECHOES TARGETS  the same to as many addresses, each once a second: what is due, each millisecond
  *
  * It prints what the loops came to, as the JSON of bench's sample; times are in nanoseconds.
  */
@@ -42,7 +43,7 @@ struct vector {
 struct loop {
 	pthread_t thread;
 	int fd;
-	long echoes, sent, lost;
+	long echoes, targets, sent, lost;
 	struct vector out, in;
 };
 
@@ -158,17 +159,41 @@ static void *sweep(void *argument)
 	return NULL;
 }
 
+/* echo sends one echo, waits for its answer and receives it. */
+static void echo(struct loop *l, long target)
+{
+	address(&l->out, 0, target, l->sent);
+	if (sendmsg(l->fd, &l->out.headers[0].msg_hdr, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		fail("sendmsg");
+	make_room(&l->in, 0);
+	if (!readable(l->fd) || recvmsg(l->fd, &l->in.headers[0].msg_hdr, MSG_DONTWAIT) < 0)
+		l->lost++;
+}
+
 static void *serial(void *argument)
 {
 	struct loop *l = argument;
 
-	for (; l->sent < l->echoes; l->sent++) {
-		address(&l->out, 0, 0, l->sent);
-		if (sendmsg(l->fd, &l->out.headers[0].msg_hdr, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-			fail("sendmsg");
-		make_room(&l->in, 0);
-		if (!readable(l->fd) || recvmsg(l->fd, &l->in.headers[0].msg_hdr, MSG_DONTWAIT) < 0)
-			l->lost++;
+	for (; l->sent < l->echoes; l->sent++)
+		echo(l, 0);
+	return NULL;
+}
+
+static void *monitor(void *argument)
+{
+	const long ms = 1000000, s = 1000000000;
+	struct loop *l = argument;
+	struct timespec tick;
+
+	clock_gettime(CLOCK_MONOTONIC, &tick);
+	for (long ticks = 1; l->sent < l->echoes; ticks++) {
+		long due = ticks * l->targets / 1000;
+
+		tick.tv_sec += (tick.tv_nsec + ms) / s;
+		tick.tv_nsec = (tick.tv_nsec + ms) % s;
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &tick, NULL);
+		for (; l->sent < due && l->sent < l->echoes; l->sent++)
+			echo(l, l->sent % l->targets);
 	}
 	return NULL;
 }
@@ -193,18 +218,20 @@ static long long used(long *switches)
 
 int main(int argc, char **argv)
 {
-	void *(*run)(void *) = argc > 1 && strcmp(argv[1], "serial") == 0 ? serial : sweep;
+	const char *what = argc > 1 ? argv[1] : "";
+	void *(*run)(void *) = strcmp(what, "serial") == 0 ? serial : strcmp(what, "monitor") == 0 ? monitor : sweep;
 	long echoes = argc > 2 ? atol(argv[2]) : 0, sent = 0, lost = 0, switches_before, switches;
-	int sockets = argc > 3 ? atoi(argv[3]) : 1;
-	struct loop *loops = sockets > 0 ? calloc((size_t)sockets, sizeof *loops) : NULL;
+	int more = argc > 3 ? atoi(argv[3]) : 1, sockets = run == sweep ? more : 1;
+	struct loop *loops = more > 0 ? calloc((size_t)sockets, sizeof *loops) : NULL;
 
 	if (loops == NULL || echoes <= 0) {
-		fputs("usage: bare sweep|serial ECHOES [SOCKETS]\n", stderr);
+		fputs("usage: bare sweep|serial|monitor ECHOES [SOCKETS|TARGETS]\n", stderr);
 		return 2;
 	}
 	for (int i = 0; i < sockets; i++) {
 		loops[i].fd = open_socket();
 		loops[i].echoes = echoes / sockets;
+		loops[i].targets = more;
 		prepare(&loops[i].out, REQUEST);
 		prepare(&loops[i].in, REPLY);
 	}
