@@ -375,7 +375,11 @@ func ExampleStatistics_String() {
 func ExampleStatistics_Loss() {
 	s := ping.Statistics{Sent: 200, Received: 199, Lost: 1}
 	fmt.Printf("%.1f%%\n", 100*s.Loss())
-	// Output: 0.5%
+	cable := ping.Statistics{SendErrors: 3} // none of them left
+	fmt.Printf("%.1f%%\n", 100*cable.Loss())
+	// Output:
+	// 0.5%
+	// 100.0%
 }
 
 // Percentiles are of Replies, which PingN fills.
