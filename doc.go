@@ -11,10 +11,11 @@
 //		fmt.Println(reply.RTT)
 //	}
 //
-// One [Pinger] serves a whole program: it holds one socket for each family, however many targets and goroutines
-// there are. [Pinger.Ping] sends one echo request, [Pinger.PingN] several, with statistics, [Pinger.Stream] goes
-// on for ever, [Pinger.Reachable] only asks whether a host is up, and [Pinger.Sweep] pings any number of addresses
-// at the speed of the kernel. [Pinger.Trace] finds the routers on the way, hop by hop, and [Pinger.PathMTU] the
+// One [Pinger] serves a whole program: it holds one socket for each family, however many targets and goroutines there
+// are. [Pinger.Ping] sends one echo request, [Pinger.PingN] several, with statistics, [Pinger.Stream] goes on for
+// ever, [Pinger.Reachable] only asks whether a host is up, and [Pinger.Sweep] pings any number of addresses at the
+// speed of the kernel. A [Watcher] pings any number of targets again and again, each on a schedule of its own, and
+// yields all replies in one loop. [Pinger.Trace] finds the routers on the way, hop by hop, and [Pinger.PathMTU] the
 // largest packet that gets there in one piece.
 //
 // # What the numbers mean
@@ -26,9 +27,10 @@
 // [Reply.Clock] says so. [WithWireTimestamps] has the kernel stamp departures too.
 //
 // A reply must come from the target, with the sequence number, the length, the contents and the secret cookie that
-// its probe was sent with. Answers that fall short of that, come late or come twice are counted as what they are,
-// and an ICMP error ends exactly the probe that it quotes, as an [*ICMPError]. What this host itself dropped, for want
-// of room in the socket's buffer, is no loss of the network's: [ErrLocalDrop].
+// its probe was sent with. Answers that fall short of that, come late or come twice are counted as what they are, and
+// told to those who ask [WithAnomalies]; and an ICMP error ends exactly the probe that it quotes, as an [*ICMPError].
+// What this host itself dropped, for want of room in the socket's buffer, is no loss of the network's:
+// [ErrLocalDrop].
 //
 // Where more than 8 calls of PingN, Stream and Reachable run at a time, each further one shifts its second probe by up
 // to half an interval, so that calls that start together spread out, and sends on whole milliseconds.
