@@ -12,8 +12,8 @@ import (
 	"github.com/icmpsock/ping"
 )
 
-// oddly answers the first probe late, the second three times, the third corrupted and the fourth from elsewhere, and the
-// fifth by an ICMP error and a reply; then all again.
+// oddly answers the first probe late, the second three times, the third corrupted and the fourth from elsewhere, and
+// the fifth by an ICMP error and a reply; then all again.
 func oddly(n int, m ping.Message) []delayed {
 	switch n % 5 {
 	case 0:
@@ -77,8 +77,8 @@ func oddReplies(t *testing.T, f *fake, host string, anomalies bool) map[string]i
 	}
 }
 
-// WithAnomalies has what comes beside the outcomes of probes told as Replies, which Statistics.Add counts. Without it, all is as
-// if it had not come.
+// WithAnomalies has what comes beside the outcomes of probes told as Replies, which Statistics.Add counts. Without
+// it, all is as if it had not come.
 func TestAnomalies(t *testing.T) {
 	for _, host := range []string{target, "2001:db8::1"} {
 		for _, name := range []string{"Stream", "Watcher"} {

@@ -26,7 +26,9 @@ func (b *bufferedFake) Capacity() int {
 
 func (b *bufferedFake) Drops() uint64 { return b.drops.Load() }
 
-func newBuffered(t *testing.T, capacity int, answer func(n int, m ping.Message) []delayed) (*bufferedFake, *ping.Pinger) {
+func newBuffered(
+	t *testing.T, capacity int, answer func(n int, m ping.Message) []delayed,
+) (*bufferedFake, *ping.Pinger) {
 	b := &bufferedFake{fake: newFake(answer), capacity: capacity}
 	p, err := ping.New(ping.WithTransport(b), ping.WithTimeout(time.Minute))
 	if err != nil {
@@ -36,7 +38,8 @@ func newBuffered(t *testing.T, capacity int, answer func(n int, m ping.Message) 
 	return b, p
 }
 
-// No more is in flight than some half of what the transport keeps, whatever the size of the payload, but one always is.
+// No more is in flight than some half of what the transport keeps, whatever the size of the payload, but one always
+// is.
 func TestBufferedInFlight(t *testing.T) {
 	const addrs = 500
 	for _, c := range []struct{ capacity, most int }{
@@ -104,7 +107,8 @@ func TestBufferedDrops(t *testing.T) {
 	})
 }
 
-// Where messages are dropped all the same, less is in flight from then on, and never more than half of what the transport keeps.
+// Where messages are dropped all the same, less is in flight from then on, and never more than half of what the
+// transport keeps.
 func TestBufferedNarrows(t *testing.T) {
 	for _, capacity := range []int{2, 4, 40} {
 		synctest.Test(t, func(t *testing.T) {

@@ -206,8 +206,8 @@ func WithMaxHops(n int) ProbeOption {
 	return inRange("WithMaxHops", n, 1, 255, func(c *probeConfig) *int { return &c.maxHops })
 }
 
-// WithFirstHop sets the distance with which a Trace begins, 1 to 255 hops. The default is 1. It may not be above that of
-// WithMaxHops.
+// WithFirstHop sets the distance with which a Trace begins, 1 to 255 hops. The default is 1. It may not be above that
+// of WithMaxHops.
 func WithFirstHop(n int) ProbeOption {
 	return inRange("WithFirstHop", n, 1, 255, func(c *probeConfig) *int { return &c.firstHop })
 }
@@ -217,9 +217,10 @@ func WithGapLimit(n int) ProbeOption {
 	return inRange("WithGapLimit", n, 1, 255, func(c *probeConfig) *int { return &c.gapLimit })
 }
 
-// WithAnomalies has Stream and Watcher yield, beside the outcome of each probe, what else came for it: a Reply with that
-// probe's Seq and the Err [ErrLate], [ErrDuplicate], [ErrCorrupted] or [ErrStray]. Of a flood, no more than 64 wait to
-// be yielded; Counters has all. The default is false. The counts of a [Statistics] of PingN are there without it.
+// WithAnomalies has Stream and Watcher yield, beside the outcome of each probe, what else came for it: a Reply with
+// that probe's Seq and the Err [ErrLate], [ErrDuplicate], [ErrCorrupted] or [ErrStray]. Of a flood, no more than 64
+// wait to be yielded; Counters has all. The default is false. The counts of a [Statistics] of PingN are there without
+// it.
 func WithAnomalies(on bool) ProbeOption {
 	return probeOption(func(c *probeConfig) error {
 		c.anomalies = on

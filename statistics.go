@@ -71,12 +71,12 @@ type Statistics struct {
 	latest   Reply         // that to the probe that left last of those answered
 }
 
-// Add counts one settled probe, such as a Stream yields, in constant memory: the replies are not kept, so that
-// Median stays 0 and Percentile looks at Replies only. What comes beside the probes' outcomes, of those who ask for it by
-// [WithAnomalies], counts as Late, Duplicates, Corrupted and Stray, which otherwise stay 0; Counters has them for
-// the whole Pinger. A probe that was not settled, because ctx or the Pinger
-// ended, is not counted. The probes may be those of several calls, if they have one target and come as they were
-// settled; else Reordered and Jitter mean nothing.
+// Add counts one settled probe, such as a Stream yields, in constant memory: the replies are not kept, so that Median
+// stays 0 and Percentile looks at Replies only. What comes beside the probes' outcomes, of those who ask for it by
+// [WithAnomalies], counts as Late, Duplicates, Corrupted and Stray, which otherwise stay 0; Counters has them for the
+// whole Pinger. A probe that was not settled, because ctx or the Pinger ended, is not counted. The probes may be
+// those of several calls, if they have one target and come as they were settled; else Reordered and Jitter mean
+// nothing.
 func (s *Statistics) Add(r Reply) {
 	var icmpError *ICMPError
 	switch {
@@ -141,10 +141,10 @@ func (s *Statistics) finish(pending int, o flight.Oddities) {
 	s.Duplicates, s.Late, s.Corrupted, s.Stray = o.Duplicates, o.Late, o.Corrupted, o.Stray
 }
 
-// Loss is the share of the probes that were made and not answered, from 0 to 1. What could not be sent (SendErrors) counts as
-// not answered: a cable that is out is a loss of 1. What this host dropped itself (LocalDrops) is left out, since
-// nobody knows whether the network had lost it; but where there is nothing else, the loss is 1, for no answer came. What was
-// in flight at the end (Pending) is left out too. It is 0 where nothing was made.
+// Loss is the share of the probes that were made and not answered, from 0 to 1. What could not be sent (SendErrors)
+// counts as not answered: a cable that is out is a loss of 1. What this host dropped itself (LocalDrops) is left out,
+// since nobody knows whether the network had lost it; but where there is nothing else, the loss is 1, for no answer
+// came. What was in flight at the end (Pending) is left out too. It is 0 where nothing was made.
 func (s *Statistics) Loss() float64 {
 	made := s.Sent - s.Pending + s.SendErrors - s.LocalDrops
 	switch {

@@ -179,8 +179,8 @@ func TestLoss(t *testing.T) {
 	}
 }
 
-// What was in flight when the call ended has been sent, and is neither received nor lost, however it is told. What has found no
-// room to leave has not been sent.
+// What was in flight when the call ended has been sent, and is neither received nor lost, however it is told. What
+// has found no room to leave has not been sent.
 func TestPending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(func(n int, m ping.Message) []delayed {
@@ -214,7 +214,9 @@ func TestPending(t *testing.T) {
 		}
 		var b strings.Builder
 		slog.New(slog.NewTextHandler(&b, nil)).Info("done", "ping", s)
-		for _, want := range []string{"ping.sent=4", "ping.received=2", "ping.loss=0.5", "ping.pending=1", "ping.send_errors=1"} {
+		for _, want := range []string{
+			"ping.sent=4", "ping.received=2", "ping.loss=0.5", "ping.pending=1", "ping.send_errors=1",
+		} {
 			if !strings.Contains(b.String(), want) {
 				t.Errorf("%q is not in %s", want, b.String())
 			}

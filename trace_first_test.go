@@ -27,8 +27,8 @@ func along(last int, silent ...int) func(int, ping.Message) []delayed {
 	}
 }
 
-// A Trace begins at the distance of WithFirstHop, where it sends its first probe, and gives up after as many silent hops in a row
-// as WithGapLimit says.
+// A Trace begins at the distance of WithFirstHop, where it sends its first probe, and gives up after as many silent
+// hops in a row as WithGapLimit says.
 func TestTraceFirstHopAndGapLimit(t *testing.T) {
 	all := func(from, to int) (list []int) {
 		for i := from; i <= to; i++ {
@@ -57,8 +57,8 @@ func TestTraceFirstHopAndGapLimit(t *testing.T) {
 		{"gap that is just large enough", along(9, 3, 4, 5), []ping.ProbeOption{ping.WithGapLimit(4)}, 1, 9, true},
 		{"two gaps", along(9, 2, 3, 5, 6), []ping.ProbeOption{ping.WithGapLimit(3)}, 1, 9, true},
 		{"nobody", along(0, all(1, 30)...), []ping.ProbeOption{ping.WithGapLimit(5)}, 1, 5, false},
-		{"gap from the first hop on", along(0, all(1, 30)...), []ping.ProbeOption{ping.WithFirstHop(10), ping.WithGapLimit(5)},
-			10, 14, false},
+		{"gap from the first hop on", along(0, all(1, 30)...),
+			[]ping.ProbeOption{ping.WithFirstHop(10), ping.WithGapLimit(5)}, 10, 14, false},
 		{"gap beyond the last", along(0, all(28, 30)...), []ping.ProbeOption{ping.WithGapLimit(5)}, 1, 30, false},
 		{"silent target", along(0, all(6, 30)...), []ping.ProbeOption{ping.WithGapLimit(255)}, 1, 30, false},
 	} {

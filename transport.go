@@ -34,8 +34,8 @@ type Transport interface {
 	// which PathMTU heeds. Send returns without waiting for long: all others that want to send
 	// wait for it, and so do timeouts.
 	//
-	// After Close, it sends nothing, and the error is net.ErrClosed. Before, that error is not for Send to return. Should
-	// it panic, msgs have failed, and the panic comes out of whichever call was sending, be it for another.
+	// After Close, it sends nothing, and the error is net.ErrClosed. Before, that error is not for Send to return.
+	// Should it panic, msgs have failed, and the panic comes out of whichever call was sending, be it for another.
 	Send(msgs []Message) (n int, err error)
 
 	// Receive waits until there is at least one message, and fills in the first n of msgs, 1 or more. Each comes
@@ -53,20 +53,22 @@ type Transport interface {
 	Close() error
 }
 
-// A BufferedTransport is a [Transport] that says how much it keeps for Receive. Then no more echo requests are in flight than
-// it has room for the answers to, as over the kernel's sockets, and a probe whose answer it may have dropped ends with
-// [ErrLocalDrop], not with a loss. The methods may be called at any time, by several goroutines at once.
+// A BufferedTransport is a [Transport] that says how much it keeps for Receive. Then no more echo requests are in
+// flight than it has room for the answers to, as over the kernel's sockets, and a probe whose answer it may have
+// dropped ends with [ErrLocalDrop], not with a loss. The methods may be called at any time, by several goroutines at
+// once.
 type BufferedTransport interface {
 	Transport
-	// Capacity is how many messages the transport keeps until Receive takes them, 1 or more. The Pinger fills some half of
-	// it; a payload of more than 56 bytes counts as more than one message, as the kernel has it. It is asked once.
+	// Capacity is how many messages the transport keeps until Receive takes them, 1 or more. The Pinger fills some
+	// half of it; a payload of more than 56 bytes counts as more than one message, as the kernel has it. It is asked
+	// once.
 	Capacity() int
 	// Drops is how many messages it has dropped since it was made, because there was no room for them.
 	Drops() uint64
 }
 
-// A link is a Transport as the engine has it: it turns packets into messages and back, and does not believe all that it is
-// told.
+// A link is a Transport as the engine has it: it turns packets into messages and back, and does not believe all that
+// it is told.
 //
 // The engine's sender calls Send; its reader calls Wait; TryReceive is called by one goroutine at a time.
 type link struct {

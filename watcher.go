@@ -14,9 +14,9 @@ import (
 	"github.com/icmpsock/ping/internal/plan"
 )
 
-// A Watcher sends echo requests to any number of targets, each on a schedule of its own, and yields all replies in one loop:
-// there is no goroutine and no stack for a target. [Pinger.NewWatcher] makes one. All its methods are safe for concurrent
-// use, also in the body of the loop.
+// A Watcher sends echo requests to any number of targets, each on a schedule of its own, and yields all replies in
+// one loop: there is no goroutine and no stack for a target. [Pinger.NewWatcher] makes one. All its methods are safe
+// for concurrent use, also in the body of the loop.
 type Watcher struct {
 	pinger   *Pinger
 	defaults *probeConfig
@@ -37,9 +37,10 @@ type watchTarget struct {
 	shape *flight.Shape
 }
 
-// NewWatcher returns a Watcher without targets. The options are the defaults of its targets: WithTimeout, WithInterval, which
-// must be above 0, WithSize, WithTTL, WithTrafficClass, WithNetwork and WithFlow. WithDontFragment and WithAnomalies hold for
-// all of them; the others have no effect. The error names a bad option, or is net.ErrClosed after Close of the Pinger.
+// NewWatcher returns a Watcher without targets. The options are the defaults of its targets: WithTimeout,
+// WithInterval, which must be above 0, WithSize, WithTTL, WithTrafficClass, WithNetwork and WithFlow.
+// WithDontFragment and WithAnomalies hold for all of them; the others have no effect. The error names a bad option,
+// or is net.ErrClosed after Close of the Pinger.
 func (p *Pinger) NewWatcher(opts ...ProbeOption) (*Watcher, error) {
 	config, err := p.config.probe.with(opts)
 	if err == nil {
@@ -66,8 +67,8 @@ func (p *Pinger) NewWatcher(opts ...ProbeOption) (*Watcher, error) {
 	return w, nil
 }
 
-// Add adds a target, or replaces the one with that id. Its first probe is due within one interval, at a share of that which
-// hangs on the id alone, so that targets spread out; then one comes an interval after the other. Probes that
+// Add adds a target, or replaces the one with that id. Its first probe is due within one interval, at a share of that
+// which hangs on the id alone, so that targets spread out; then one comes an interval after the other. Probes that
 // fall due while the body of the loop is at work wait for that; those that have been passed over by then are left
 // out. The error says that the address cannot be pinged, or names a bad option; after Close it is net.ErrClosed.
 func (w *Watcher) Add(id int64, addr netip.Addr, opts ...ProbeOption) error {
@@ -129,9 +130,9 @@ func (w *Watcher) Remove(id int64) {
 	}
 }
 
-// Replies sends what falls due, and yields the id of a target with what became of one of its probes as that is settled, until
-// ctx ends, the loop breaks, or the Watcher or its Pinger is closed. A Reply's Seq counts the probes of its
-// target, from 0. Nothing is sent while there is no loop; what is in flight when it ends is dropped.
+// Replies sends what falls due, and yields the id of a target with what became of one of its probes as that is
+// settled, until ctx ends, the loop breaks, or the Watcher or its Pinger is closed. A Reply's Seq counts the probes
+// of its target, from 0. Nothing is sent while there is no loop; what is in flight when it ends is dropped.
 //
 // There can be one loop at a time: a second one yields a single Reply, to the id 0, whose Err says so.
 func (w *Watcher) Replies(ctx context.Context) iter.Seq2[int64, Reply] {
@@ -234,8 +235,8 @@ type watchSource struct {
 	plan.Watch[watchTarget]
 }
 
-// Next implements engine.Source. While the body of the loop is at work on what became of probes of the other family, nothing
-// leaves either.
+// Next implements engine.Source. While the body of the loop is at work on what became of probes of the other family,
+// nothing leaves either.
 func (s *watchSource) Next(_ int64, p *flight.Probe) (at int64, ok bool) {
 	s.watcher.mu.Lock()
 	defer s.watcher.mu.Unlock()

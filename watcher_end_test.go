@@ -23,7 +23,9 @@ var watcherStates = []struct {
 		add(t, w, 1, target)
 		w.Remove(1)
 	}},
-	{"nothing due for long", func(t *testing.T, w *ping.Watcher) { add(t, w, 1, target, ping.WithInterval(1000*time.Hour)) }},
+	{"nothing due for long", func(t *testing.T, w *ping.Watcher) {
+		add(t, w, 1, target, ping.WithInterval(1000*time.Hour))
+	}},
 	{"both families, answered", func(t *testing.T, w *ping.Watcher) {
 		add(t, w, 1, target)
 		add(t, w, 2, "2001:db8::1")
@@ -53,8 +55,8 @@ func newStatesPinger(t *testing.T) *ping.Pinger {
 	return newFakePinger(t, f)
 }
 
-// The loop of a Watcher ends with ctx, and with Close of the Watcher or its Pinger, whatever it is at, and at once. The last two
-// leave nothing that a further loop could do.
+// The loop of a Watcher ends with ctx, and with Close of the Watcher or its Pinger, whatever it is at, and at once.
+// The last two leave nothing that a further loop could do.
 func TestWatcherEnds(t *testing.T) {
 	for _, state := range watcherStates {
 		for _, end := range []struct {

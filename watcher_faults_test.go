@@ -143,7 +143,8 @@ func TestWatcherTransportEnds(t *testing.T) {
 	}
 }
 
-// Reopen under a Watcher costs no probe: what is in flight is answered over the old socket, and the rest leaves by the new.
+// Reopen under a Watcher costs no probe: what is in flight is answered over the old socket, and the rest leaves by
+// the new.
 func TestWatcherReopened(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newFakePinger(t, newFake(echoAfter(700*ms)))

@@ -26,7 +26,8 @@ func collect(t *testing.T, w *ping.Watcher, n int, each func(id int64, r ping.Re
 	t.Fatalf("%d replies are missing: %v", n, ctx.Err())
 }
 
-// Targets of both families over the kernel's sockets, whose RTTs the kernel measures, while others are added, replaced and removed.
+// Targets of both families over the kernel's sockets, whose RTTs the kernel measures, while others are added,
+// replaced and removed.
 func TestWatcherOverSockets(t *testing.T) {
 	const targets, replies = 200, 5_000
 	overEachKind(t, func(t *testing.T, kind ping.Option) {
@@ -57,7 +58,8 @@ func TestWatcherOverSockets(t *testing.T) {
 			if id >= 1000 {
 				return
 			}
-			if r.Err != nil || r.Seq != seqs[id] || r.From != hosts[id] || r.RTT <= 0 || r.TTL != 64 || r.Clock != ping.ClockKernel {
+			if r.Err != nil || r.Seq != seqs[id] || r.From != hosts[id] || r.RTT <= 0 || r.TTL != 64 ||
+				r.Clock != ping.ClockKernel {
 				t.Fatalf("target %d: %+v, want probe %d", id, r, seqs[id])
 			}
 			seqs[id]++
@@ -155,7 +157,8 @@ func TestWatcherLinkLocal(t *testing.T) {
 	})
 }
 
-// What routers and hosts on the way do to probes shows as over any other call: errors, silence, late and double answers.
+// What routers and hosts on the way do to probes shows as over any other call: errors, silence, late and double
+// answers.
 func TestWatcherOverNetwork(t *testing.T) {
 	host := func(last byte) netip.Addr { return netip.AddrFrom4([4]byte{198, 51, 100, last}) }
 	netlab.NewResponder(t, netlab.Self(t), netlab.ResponderConfig{

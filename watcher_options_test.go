@@ -29,7 +29,7 @@ func TestWatcherRefuses(t *testing.T) {
 			{target, []ping.ProbeOption{ping.WithTimeout(0)}, []string{"WithTimeout(0s)"}},
 			{target, []ping.ProbeOption{ping.WithSize(65_508)}, []string{"WithSize(65508)", "0 to 65507"}},
 			{target, []ping.ProbeOption{ping.WithTTL(256)}, []string{"WithTTL(256)", "1 to 255"}},
-			{target, []ping.ProbeOption{ping.WithFlow(1), ping.WithSize(7)}, []string{"WithFlow(1)", "WithSize(7)", "8 or more"}},
+			{target, []ping.ProbeOption{ping.WithFlow(1), ping.WithSize(7)}, []string{"WithFlow(1)", "WithSize(7)", "8 or"}},
 			{target, []ping.ProbeOption{nil}, []string{"option 0 is nil"}},
 			{target, []ping.ProbeOption{ping.WithAnomalies(true)}, []string{"WithAnomalies(true)", "NewWatcher"}},
 			{target, []ping.ProbeOption{ping.WithDontFragment(true)}, []string{"WithDontFragment(true)", "NewWatcher"}},

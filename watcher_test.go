@@ -152,7 +152,8 @@ func TestWatcherOthersUndisturbed(t *testing.T) {
 	}
 }
 
-// A target that is replaced begins anew, and what the one before has in flight is not yielded, nor that of one removed.
+// A target that is replaced begins anew, and what the one before has in flight is not yielded, nor that of one
+// removed.
 func TestWatcherReplace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWatcher(t, newFakePinger(t, newFake(echoAfter(500*ms))), ping.WithInterval(100*ms))
@@ -189,7 +190,8 @@ func TestWatcherReplace(t *testing.T) {
 					break
 				}
 			}
-			// Of the first three, one has come to probe 5 when they are replaced, and the others to that or the one before.
+			// Of the first three, one has come to probe 5 when they are replaced, and the others to that or the one
+			// before.
 			n := len(own) - 1
 			if want, ok := last[key]; !ok || math.Abs(float64(n-want)) > 1+float64(want)/30 {
 				t.Errorf("target %s: the last probe is %d, want %d", key, n, want)
@@ -240,8 +242,8 @@ func TestWatcherSeveralInFlight(t *testing.T) {
 	})
 }
 
-// While the body of the loop is at work nothing is sent, to targets of either family; after that each target goes on where
-// its schedule is by then.
+// While the body of the loop is at work nothing is sent, to targets of either family; after that each target goes on
+// where its schedule is by then.
 func TestWatcherSlowBody(t *testing.T) {
 	for _, first := range []string{"192.0.2.1", "2001:db8::1"} {
 		synctest.Test(t, func(t *testing.T) {

@@ -78,8 +78,8 @@ const (
 
 func rows(z size, limit bareContenders) []row {
 	return []row{
-		sweepOneCore(z, limit), sweepTwoCores(z, limit), allocations(z), pingSerial(z, limit), monitored(z, limit), sweepMillion(z),
-		silent(), noLoss(z), rttError(z), pathMTUCalls(), pathMTUs(), refused(z),
+		sweepOneCore(z, limit), sweepTwoCores(z, limit), allocations(z), pingSerial(z, limit), monitored(z, limit),
+		sweepMillion(z), silent(), noLoss(z), rttError(z), pathMTUCalls(), pathMTUs(), refused(z),
 	}
 }
 
