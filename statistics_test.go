@@ -203,7 +203,7 @@ func TestPending(t *testing.T) {
 		p := newFakePinger(t, f)
 		ctx, cancel := context.WithTimeout(t.Context(), 5800*ms)
 		defer cancel()
-		s, err := p.PingN(ctx, target, 100, ping.WithTimeout(1900*ms))
+		s, err := p.PingN(ctx, target, 100, ping.WithTimeout(1950*ms))
 		if !errors.Is(err, context.DeadlineExceeded) || s.Sent != 4 || s.Received != 2 || s.Lost != 1 || s.Pending != 1 ||
 			s.SendErrors != 1 || len(s.Replies) != 4 || s.Loss() != 0.5 {
 			t.Errorf("%+v, %v", s, err)
