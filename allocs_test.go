@@ -237,3 +237,28 @@ func (m *mirror) Close() error {
 	m.close.Do(func() { close(m.done) })
 	return nil
 }
+
+// What falls due together, in batch after batch, costs no allocation either.
+func TestAllocsOfManyDue(t *testing.T) {
+	const targets, replies = 400, 8_000
+	p, err := ping.New(ping.WithTransport(newMirror(1)), ping.WithTimeout(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	atMost(t, spareAllocs, replies/2, func(begin func()) {
+		w := newWatcher(t, p, ping.WithInterval(10*ms))
+		for i := range int64(targets) {
+			add(t, w, i, target)
+		}
+		n := 0
+		for range w.Replies(t.Context()) {
+			if n++; n == replies/2 {
+				begin()
+			}
+			if n == replies {
+				break
+			}
+		}
+	})
+}

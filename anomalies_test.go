@@ -233,3 +233,28 @@ func TestAnomaliesInEachLoop(t *testing.T) {
 		}
 	})
 }
+
+// A Stream goes on telling of anomalies over the sockets that Reopen brings.
+func TestAnomaliesAfterReopen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		twice := func(_ int, m ping.Message) []delayed { return []delayed{{ms, echoed(m)}, {2 * ms, echoed(m)}} }
+		p := newFakePinger(t, newFake(twice))
+		duplicates := 0
+		for r, err := range p.Stream(t.Context(), target, ping.WithCount(6), ping.WithAnomalies(true)) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Err == ping.ErrDuplicate {
+				duplicates++
+			}
+			if r.Seq == 2 && r.Err == nil {
+				if err := ping.ReopenOver(p, newFake(twice)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if duplicates < 4 { // the last comes after the end, and that of probe 2 may have been on its way
+			t.Errorf("%d duplicates of 6 probes", duplicates)
+		}
+	})
+}

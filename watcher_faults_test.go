@@ -109,7 +109,7 @@ func (f *endingFake) Receive(messages []ping.Message) (int, error) {
 
 // When the transport has come to its end, each probe tells of it, at the time when it would have left.
 func TestWatcherTransportEnds(t *testing.T) {
-	for _, hosts := range [][]string{{"192.0.2.1"}, {"2001:db8::1"}} {
+	for _, hosts := range [][]string{{"192.0.2.1"}, {"2001:db8::1"}, {"192.0.2.1", "2001:db8::1"}} {
 		synctest.Test(t, func(t *testing.T) {
 			f := &endingFake{fake: newFake(echoAfter(ms))}
 			p, err := ping.New(ping.WithTransport(f))

@@ -132,8 +132,7 @@ func (c *Conn) takeDue(now int64) []flight.Probe {
 // reschedule has the call wait for its next probe's turn among the others. One that is due already waits for those that
 // have fallen due by now: a call that has always something due would leave them none. The caller holds mu.
 func (c *Conn) reschedule(call *Call, now int64) {
-	var p flight.Probe
-	if at, ok := call.source.Next(now, &p); ok {
+	if at, ok := call.source.Next(now, &c.next); ok {
 		c.schedule(call, max(at, now))
 	} else {
 		c.unschedule(call)
@@ -145,10 +144,9 @@ func (c *Conn) reschedule(call *Call, now int64) {
 func (c *Conn) turnAway(call *Call, now int64) {
 	c.stopWaiting(call)
 	c.unschedule(call)
-	var p flight.Probe
-	if at, ok := call.source.Next(now, &p); ok && at <= now {
+	if at, ok := call.source.Next(now, &c.next); ok && at <= now {
 		call.source.Sent(now)
-		c.table.TurnAway(call.in, p.Tag)
+		c.table.TurnAway(call.in, c.next.Tag)
 	}
 	call.Wake()
 }

@@ -54,9 +54,10 @@ type Conn struct {
 	closeErr error // of closing it, until Close returns it
 	offset   int64 // of the wall clock from the monotonic one, as last seen
 	agenda   agenda
-	stalled  bool       // what is due waits for room in the receive buffer
-	queue    *list.List // of *Call, which wait for a place in the table
-	lanes    []*Call    // bulk calls, which wait for either
+	next     flight.Probe // for a Source that is only asked when its next probe is due
+	stalled  bool         // what is due waits for room in the receive buffer
+	queue    *list.List   // of *Call, which wait for a place in the table
+	lanes    []*Call      // bulk calls, which wait for either
 	timer    *time.Timer
 	armed    int64 // when the timer fires, on the monotonic clock
 	handed   bool  // the timekeeper holds out.sending
