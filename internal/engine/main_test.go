@@ -4,7 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/icmpsock/ping/internal/netlab"
+	"github.com/icmpsock/ping/internal/leak"
 )
 
-func TestMain(m *testing.M) { os.Exit(netlab.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(leak.Main(m)) }

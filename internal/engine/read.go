@@ -80,25 +80,18 @@ func (c *Conn) poll(packets []wire.Packet, all bool, batches int, until int64) (
 			seen.note(packets[:n])
 		}
 		drained := more == wire.Backlog{}
-		unstamped := c.accept(packets[:n], drained)
+		unstamped := c.accept(packets[:n], drained, err != nil || drained && n == 0)
 		some = some || n > 0
 		switch {
-		case err == nil && until == 0 && !idle && c.idle.Load():
+		case err != nil:
+			return some, err
+		case until == 0 && !idle && c.idle.Load():
 			return some, nil // all has been answered; what may be left can wait
-		case err == nil && !drained && until != 0 && seen.passed(until, more):
+		case until != 0 && !drained && seen.passed(until, more):
 			return some, nil
-		case err == nil && (!drained || unstamped && n > 0):
-			continue
+		case drained && !unstamped:
+			return some, nil
 		}
-		// The report of a departure was there before the answer that waits for it, so it has come by the
-		// time that there is nothing left to read, or never will.
-		if unstamped {
-			c.mu.Lock()
-			c.table.SettleUnstamped()
-			c.makeRoom()
-			c.mu.Unlock()
-		}
-		return some, err
 	}
 	return some, nil
 }
@@ -154,8 +147,9 @@ func (c *Conn) makeBuffers(packets []wire.Packet) {
 }
 
 // accept has the table look at packets, and tells it if there are no more to be read. It reports whether answers wait
-// for the report of a departure.
-func (c *Conn) accept(packets []wire.Packet, drained bool) (unstamped bool) {
+// for the report of a departure. That was there before the answer, so it has come by the time that nothing more is read, or
+// never will.
+func (c *Conn) accept(packets []wire.Packet, drained, nothingMore bool) (unstamped bool) {
 	read := c.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -174,6 +168,9 @@ func (c *Conn) accept(packets []wire.Packet, drained bool) (unstamped bool) {
 	}
 	if drained {
 		c.table.Drained(read.Mono)
+	}
+	if nothingMore {
+		c.table.SettleUnstamped()
 	}
 	c.makeRoom()
 	return c.table.Unstamped()
