@@ -49,6 +49,9 @@ var ErrNoRoom = wire.ErrNoRoom
 // text of an error that wraps it names what is in the way and the command that mends it.
 var ErrNotPermitted = fmt.Errorf("ICMP sockets are not permitted: %w", fs.ErrPermission)
 
+// errNotTaken stands in for the error of a Transport that gives none.
+var errNotTaken = errors.New("the transport did not take the message, and gave no error")
+
 // errBubble says that the Pinger's clock is not the caller's.
 var errBubble = fmt.Errorf("a Pinger made outside of a bubble of testing/synctest cannot be used in it, "+
 	"nor one that was made in it outside: %w", errors.ErrUnsupported)

@@ -132,7 +132,8 @@ func (p *Pinger) Counters() Counters {
 // Ping sends one echo request to host, a name or an address, and waits for the answer. err is nil exactly when
 // an echo reply came back in time; otherwise it is also the Reply's Err, and wraps [ErrTimeout], an
 // *[ICMPError], ctx's error, net.ErrClosed, a *net.DNSError, or why the request could not be sent.
-func (p *Pinger) Ping(ctx context.Context, host string, opts ...ProbeOption) (reply Reply, err error) {
+func (p *Pinger) Ping(ctx context.Context, host string, opts ...ProbeOption) (Reply, error) {
+	var reply Reply
 	c, err := p.prepare(ctx, host, opts)
 	if err == nil {
 		defer c.end()

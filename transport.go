@@ -1,7 +1,6 @@
 package ping
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -132,8 +131,6 @@ func (l *link) Send(packets []wire.Packet) (int, error) {
 	}
 	return n, err
 }
-
-var errNotTaken = errors.New("the transport did not take the message, and gave no error")
 
 // Wait implements engine.Link.
 func (l *link) Wait() error {

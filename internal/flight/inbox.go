@@ -50,10 +50,10 @@ func (in *Inbox) Reset() {
 // InFlight is how many of its probes are in flight.
 func (in *Inbox) InFlight() int { return in.pending }
 
-// Settled is how many of its probes are settled in the results that wait.
+// Settled is how many of its probes had left and are settled in the results that wait.
 func (in *Inbox) Settled() (n int) {
 	for i := range in.results {
-		if in.results[i].Kind.Settles() {
+		if k := in.results[i].Kind; k.Settles() && k != Unsent {
 			n++
 		}
 	}
