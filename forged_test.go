@@ -64,7 +64,7 @@ func (g *guesser) cookie(right uint64) uint64 {
 func TestForged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const probes = 1000
-		n := forgeries(10_000_000)
+		n := forgeries(atLength(t, 1_000_000, 10_000_000))
 		wire := &tapped{
 			fake:  newFake(nil),
 			who:   &guesser{Rand: rand.New(rand.NewPCG(13, 14))},
