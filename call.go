@@ -126,8 +126,8 @@ func (s *series) Next(now int64, p *flight.Probe) (at int64, ok bool) {
 	return at, ok
 }
 
-// runSeries sends n echo requests (0: without end), an interval apart. If the socket ends, that is the error, and pending is
-// how many were in flight then.
+// runSeries sends n echo requests (0: without end), an interval apart. If the socket ends, that is the error, and
+// pending is how many were in flight then.
 func (c *call) runSeries(ctx context.Context, n int, deliver func(*flight.Result) bool) (pending int, err error) {
 	c.series = series{plan.NewSeries(c.config.interval, n, c.began), c.dst, c.shape}
 	if n != 1 {

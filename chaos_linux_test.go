@@ -207,7 +207,8 @@ func (s *storm) kernelRound(faults []chaosFault, length time.Duration) {
 	}
 }
 
-// socketsLeft returns the descriptors of the process's ICMP sockets. Some may be closed meanwhile, and there may be none.
+// socketsLeft returns the descriptors of the process's ICMP sockets. Some may be closed meanwhile, and there may be
+// none.
 func socketsLeft(t testing.TB) (list []int) {
 	t.Helper()
 	for _, fd := range descriptors(t) {

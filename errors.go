@@ -29,7 +29,8 @@ func (timeoutError) Is(target error) bool { return target == os.ErrDeadlineExcee
 // not blamed for them.
 var ErrLocalDrop = fmt.Errorf("%w: this host's socket dropped messages", ErrTimeout)
 
-// What came beside the outcome of a probe is told as a [Reply] with one of these for its Err, where [WithAnomalies] asks for it.
+// What came beside the outcome of a probe is told as a [Reply] with one of these for its Err, where [WithAnomalies]
+// asks for it.
 var (
 	// ErrLate: the probe was answered after its timeout, or after an ICMP error.
 	ErrLate = errors.New("late reply")

@@ -70,8 +70,8 @@ func (w *watch) until(what string, wanted, allowed func(error) bool) {
 func answeredRightly(err error) bool { return err == nil }
 func never(error) bool               { return false }
 
-// A fault of this host's network ends the probes that it hits, each with its reason, and no others; running calls go on,
-// and all is well again when the fault has passed.
+// A fault of this host's network ends the probes that it hits, each with its reason, and no others; running calls go
+// on, and all is well again when the fault has passed.
 func TestFaultsPass(t *testing.T) {
 	ns := netlab.Self(t)
 	prefix4, prefix6 := netip.MustParsePrefix(near4+"/24"), netip.MustParsePrefix(near6+"/64")

@@ -78,8 +78,8 @@ func (e *ICMPError) labels() string {
 }
 
 var marks4 = map[int]string{
-	0: " !N", 1: " !H", 2: " !P", 5: " !S", 6: " !N", 7: " !H", 8: " !N", 9: " !X", 10: " !X", 11: " !N", 12: " !H", 13: " !X",
-	14: " !V", 15: " !C",
+	0: " !N", 1: " !H", 2: " !P", 5: " !S", 6: " !N", 7: " !H", 8: " !N", 9: " !X", 10: " !X", 11: " !N", 12: " !H",
+	13: " !X", 14: " !V", 15: " !C",
 }
 
 var marks6 = map[int]string{0: " !N", 1: " !X", 2: " !S", 3: " !H"}
@@ -95,7 +95,11 @@ func (e *ICMPError) mark() string {
 		}
 		return " !F-" + strconv.Itoa(e.MTU)
 	}
-	if unreachable := e.From.Is6() && e.Type == wire.Unreachable6 || !e.From.Is6() && e.Type == wire.Unreachable4; !unreachable {
+	unreachable := wire.Unreachable4
+	if e.From.Is6() {
+		unreachable = wire.Unreachable6
+	}
+	if e.Type != unreachable {
 		return fmt.Sprintf(" !<%d-%d>", e.Type, e.Code)
 	}
 	marks := marks4

@@ -59,8 +59,8 @@ func TestDeadNeighbour(t *testing.T) {
 	}
 }
 
-// When the kernel gives up neighbours that are not there, it refuses all that waited for them at once: hundreds of errors
-// in a row, each of which fails some system call. A probe to another host is sent all the same.
+// When the kernel gives up neighbours that are not there, it refuses all that waited for them at once: hundreds of
+// errors in a row, each of which fails some system call. A probe to another host is sent all the same.
 func TestDeadNeighbours(t *testing.T) {
 	p, wait := newLonely(t)
 	var refused sync.WaitGroup

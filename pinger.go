@@ -20,8 +20,8 @@ import (
 // end, is opened anew by a later call, a second later at the earliest. All its methods are safe for concurrent use, and
 // independent of each other. New makes one; the zero value is not usable.
 //
-// A Pinger that is made outside of a bubble of testing/synctest cannot be used in it, nor the other way round: such calls
-// end with an error that wraps errors.ErrUnsupported.
+// A Pinger that is made outside of a bubble of testing/synctest cannot be used in it, nor the other way round: such
+// calls end with an error that wraps errors.ErrUnsupported.
 type Pinger struct {
 	config   *config
 	shapes   [2]*flight.Shape // of probes without options of their own, by family; nil: there can be none

@@ -27,8 +27,8 @@ type soaked struct {
 	answered []bool
 }
 
-// Full rate, for a long time, over a network that loses, doubles and reorders, with callers that give up: each probe has
-// had the end that the responder gave it, each packet is accounted for, and neither memory nor goroutines grow.
+// Full rate, for a long time, over a network that loses, doubles and reorders, with callers that give up: each probe
+// has had the end that the responder gave it, each packet is accounted for, and neither memory nor goroutines grow.
 func TestSoak(t *testing.T) {
 	length := *soak
 	if length == 0 {

@@ -113,7 +113,9 @@ func (p *Pinger) open(family int, dontFragment bool) line {
 	sources := [2]netip.Addr{p.config.source4, p.config.source6}
 	source, other := sources[family], sources[1-family]
 	if !source.IsValid() && other.IsValid() {
-		return line{tried: time.Now(), err: fmt.Errorf("WithSource(%v) has the Pinger ping %s only", other, [2]string{"IPv6", "IPv4"}[family])}
+		alone := [2]string{"IPv6", "IPv4"}[family]
+		err := fmt.Errorf("WithSource(%v) has the Pinger ping %s only", other, alone)
+		return line{err: err, tried: time.Now()}
 	}
 	link, about, err := openLink(socketConfig{
 		v6:           family == 1,

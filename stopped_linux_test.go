@@ -50,8 +50,8 @@ type stoppedReply struct {
 	Counters ping.Counters
 }
 
-// A process that is stopped for longer than its timeout, while a reply comes in time, has not lost it, and knows when it
-// came.
+// A process that is stopped for longer than its timeout, while a reply comes in time, has not lost it, and knows when
+// it came.
 func TestStopped(t *testing.T) {
 	stop := atLength(t, time.Second, 3*time.Second)
 	timeout, answer := stop/3, stop/10

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// A supply is the addresses of one family on their way from the goroutine that runs a Sweep's iterator to the lanes, which take
-// what there is: an address never waits for the next. It is safe for concurrent use.
+// A supply is the addresses of one family on their way from the goroutine that runs a Sweep's iterator to the lanes,
+// which take what there is: an address never waits for the next. It is safe for concurrent use.
 type supply struct {
 	room chan struct{} // holds a token if there may be room again
 

@@ -81,8 +81,8 @@ func bulk(shape *flight.Shape) *flight.Shape {
 	return &own
 }
 
-// A sweep is one call of Sweep: the feeder supplies the lanes with addresses, and the caller's goroutine yields what these
-// report.
+// A sweep is one call of Sweep: the feeder supplies the lanes with addresses, and the caller's goroutine yields what
+// these report.
 type sweep struct {
 	pinger   *Pinger
 	ctx      context.Context

@@ -33,8 +33,8 @@ func narrowLink(t *testing.T) *netlab.Responder {
 	})
 }
 
-// A packet that is larger than its device takes in one piece is refused at once, costs no more than one that leaves, and
-// leaves nothing in the way of others.
+// A packet that is larger than its device takes in one piece is refused at once, costs no more than one that leaves,
+// and leaves nothing in the way of others.
 func TestTooBigForDevice(t *testing.T) {
 	overEachKind(t, func(t *testing.T, kind ping.Option) {
 		for _, c := range narrow {

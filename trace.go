@@ -28,8 +28,8 @@ const (
 // 3 by default and 1,000 at most.
 //
 // The loop ends with the hop where the target answers; with the one where some router says that it lets the packet go
-// no farther, such as "unreachable" or "prohibited"; after as many silent hops in a row as WithGapLimit says; and at WithMaxHops,
-// 30 by default. It begins at the distance of WithFirstHop, by default 1. An error that ends it early
+// no farther, such as "unreachable" or "prohibited"; after as many silent hops in a row as WithGapLimit says; and at
+// WithMaxHops, 30 by default. It begins at the distance of WithFirstHop, by default 1. An error that ends it early
 // comes last, with an empty Hop: that of ctx, Close, a bad option or name, or a probe that this host would not send.
 // Breaking the loop stops at once.
 //
@@ -44,9 +44,9 @@ const (
 // passed, and one more if that is answered. The probes that the target left unanswered are not: they are lost.
 //
 // All probes carry the same identifier and the same ICMP checksum, and over IPv6 the same flow label, so that routers
-// which share packets out among several paths send all of them one way (Paris traceroute). [WithFlow] chooses another.
-// For that the payload must be 8 bytes or more. WithTTL has no effect; the other options hold for each probe. After Reopen
-// the probes have another identifier, and may take another of several paths.
+// which share packets out among several paths send all of them one way (Paris traceroute). [WithFlow] chooses
+// another. For that the payload must be 8 bytes or more. WithTTL has no effect; the other options hold for each
+// probe. After Reopen the probes have another identifier, and may take another of several paths.
 func (p *Pinger) Trace(ctx context.Context, host string, opts ...ProbeOption) iter.Seq2[Hop, error] {
 	return func(yield func(Hop, error) bool) {
 		c, err := p.prepare(ctx, host, opts)

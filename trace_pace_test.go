@@ -177,8 +177,8 @@ func TestTraceSlowCaller(t *testing.T) {
 	})
 }
 
-// Answers come at the instants at which probes are due, so that the loop and the timekeeper are at work at one time, which the
-// race detector looks at.
+// Answers come at the instants at which probes are due, so that the loop and the timekeeper are at work at one time,
+// which the race detector looks at.
 func TestTraceAnswersWhenDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newFakePinger(t, newFake(func(n int, m ping.Message) []delayed {

@@ -28,8 +28,8 @@ func collect(t *testing.T, w *ping.Watcher, n int, each func(id int64, r ping.Re
 	t.Fatalf("%d replies are missing: %v", n, ctx.Err())
 }
 
-// probesSeen are the probes of targets, by id, whose outcome has been yielded. They come in a row, but where a goroutine
-// lost its processor before it sent one.
+// probesSeen are the probes of targets, by id, whose outcome has been yielded. They come in a row, but where a
+// goroutine lost its processor before it sent one.
 type probesSeen map[int64]map[int]bool
 
 // add takes note of a probe, of which each has one outcome.

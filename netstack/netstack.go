@@ -43,8 +43,8 @@ type transport struct {
 
 var _ ping.Transport = (*transport)(nil)
 
-// receiveBuffer is what each endpoint holds at most until it is read, in bytes: 1 KB for all that can be in flight. With
-// the stack's own default, some 200 KB, it overflows.
+// receiveBuffer is what each endpoint holds at most until it is read, in bytes: 1 KB for all that can be in flight.
+// With the stack's own default, some 200 KB, it overflows.
 const receiveBuffer = 64 << 20
 
 // Transport returns a ping.Transport over a stack that has IPv4 and IPv6, and ICMP for both, but not necessarily

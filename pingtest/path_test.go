@@ -241,7 +241,8 @@ func TestLoop(t *testing.T) {
 	})
 }
 
-// A Trace under WithRate yields what is settled while it waits for its turn, and sends nothing that is no longer wanted.
+// A Trace under WithRate yields what is settled while it waits for its turn, and sends nothing that is no longer
+// wanted.
 func TestTraceRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := pingtest.NewNetwork()

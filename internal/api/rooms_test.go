@@ -14,8 +14,9 @@ import (
 
 const module = "github.com/icmpsock/ping"
 
-// rooms are the packages with walls, and what each may import beside the standard library. Data goes round one circle: the
-// root asks, the engine sends, flight takes note, wire encodes, a socket carries; and back again. No room knows of the one before it.
+// rooms are the packages with walls, and what each may import beside the standard library. Data goes round one
+// circle: the root asks, the engine sends, flight takes note, wire encodes, a socket carries; and back again. No room
+// knows of the one before it.
 var rooms = map[string]struct {
 	may   []string // packages of the module, and other modules
 	never []string // of the standard library
@@ -52,8 +53,8 @@ var rooms = map[string]struct {
 	},
 }
 
-// Each room imports what it may, and nothing else. What planners and tables must not do, ask for the time, shows here as
-// well: time.Now is not theirs to call.
+// Each room imports what it may, and nothing else. What planners and tables must not do, ask for the time, shows here
+// as well: time.Now is not theirs to call.
 func TestRooms(t *testing.T) {
 	for room, rule := range rooms {
 		files, err := filepath.Glob(filepath.Join("..", "..", room, "*.go"))

@@ -9,8 +9,8 @@ import (
 // turnBatches is how many batches one goroutine sends in a row before others get their turn.
 const turnBatches = 64
 
-// An agenda is the calls of which a probe is still to be sent, the earliest first: a heap.Interface. Each Call knows its
-// index, so that it can be moved.
+// An agenda is the calls of which a probe is still to be sent, the earliest first: a heap.Interface. Each Call knows
+// its index, so that it can be moved.
 type agenda []entry
 
 // An entry has the instant beside the call, because the calls of many callers are not in the processor's cache.

@@ -12,8 +12,8 @@ import (
 	"github.com/icmpsock/ping/internal/wire"
 )
 
-// Whatever is scheduled, scheduled anew and unscheduled, the first on the agenda is the earliest, and each call knows its
-// place.
+// Whatever is scheduled, scheduled anew and unscheduled, the first on the agenda is the earliest, and each call knows
+// its place.
 func TestAgenda(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c := newRig(t, newLink(silent), nil).Conn

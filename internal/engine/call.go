@@ -13,8 +13,8 @@ import (
 
 // A Source says which probe of a call leaves next, and when. It does no I/O. Times are on the Conn's monotonic clock.
 //
-// Who sends for the call, its own goroutine or the timekeeper, calls the Source with the Conn's lock held, but never while
-// results are being delivered: then it is the receiver's of the results alone.
+// Who sends for the call, its own goroutine or the timekeeper, calls the Source with the Conn's lock held, but never
+// while results are being delivered: then it is the receiver's of the results alone.
 type Source interface {
 	// Next fills in the probe that is to leave next (Dst, Tag and Shape), and says when: at once where that has passed. It
 	// reports false where none is to leave before results have been delivered, or Wake is called. Asked
@@ -27,8 +27,8 @@ type Source interface {
 }
 
 // A Call is one caller's probes over one Conn after another. Where a Conn has been retired, what is in flight settles
-// there, and what leaves next leaves by the new one. It belongs to one goroutine, which calls Start, Run and End in this order;
-// Wake may be called by any.
+// there, and what leaves next leaves by the new one. It belongs to one goroutine, which calls Start, Run and End in
+// this order; Wake may be called by any.
 type Call struct {
 	Options
 	source Source
@@ -106,10 +106,10 @@ func signal(c chan<- struct{}) {
 	}
 }
 
-// Run sends what the calls' Sources say and has deliver told what becomes of it, until all Sources are done, deliver returns
-// false, ctx ends, or a call that does not last loses its Conn. The latter two are errors, and come after all results there
-// were. The results are deliver's until it returns; before the calls wait it is called without any. The calls have one Wake
-// in common.
+// Run sends what the calls' Sources say and has deliver told what becomes of it, until all Sources are done, deliver
+// returns false, ctx ends, or a call that does not last loses its Conn. The latter two are errors, and come after all
+// results there were. The results are deliver's until it returns; before the calls wait it is called without any. The
+// calls have one Wake in common.
 func Run(ctx context.Context, deliver func(call int, results []flight.Result) bool, calls ...*Call) error {
 	for {
 		wait, done := true, true
@@ -203,8 +203,8 @@ func (c *Call) step(ctx context.Context) (step, error) {
 	return next, err
 }
 
-// look is what step does with the Conn's lock held. It takes what is due at now, which is 0 if the clock has not been read.
-// err is why the call is to move, or has come to its end.
+// look is what step does with the Conn's lock held. It takes what is due at now, which is 0 if the clock has not been
+// read. err is why the call is to move, or has come to its end.
 func (c *Call) look(now int64, cancelled error) (next step, blocked block, err error) {
 	conn := c.conn
 	conn.mu.Lock()
@@ -306,8 +306,8 @@ func (c *Call) retryTimer() <-chan time.Time {
 	return c.timer.C
 }
 
-// End drops what is still in flight. It returns how much that is, with what was settled and has not been delivered; and what
-// the call's probes met beside their results.
+// End drops what is still in flight. It returns how much that is, with what was settled and has not been delivered;
+// and what the call's probes met beside their results.
 func (c *Call) End() (pending int, o flight.Oddities) {
 	for _, p := range c.old {
 		pending += c.part(p)

@@ -39,8 +39,8 @@ func TestCloseWhileSending(t *testing.T) {
 	}
 }
 
-// What was refused ends with the Conn, also where that ends, and the timekeeper with it, while somebody who is sending is
-// about to let go, and has not seen that it has.
+// What was refused ends with the Conn, also where that ends, and the timekeeper with it, while somebody who is
+// sending is about to let go, and has not seen that it has.
 func TestCloseBeforeLettingGo(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, newLink(refusing), nil)

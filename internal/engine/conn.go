@@ -27,12 +27,14 @@ const (
 
 // A Conn is one link with the probes in flight over it. All its methods are safe for concurrent use.
 //
-// Three kinds of goroutines touch it: the reader, which waits for what comes; the timekeeper, which waits for what falls due;
-// and those of the callers, who send, read their own answers where they have come already, and otherwise wait.
+// Three kinds of goroutines touch it: the reader, which waits for what comes; the timekeeper, which waits for what
+// falls due; and those of the callers, who send, read their own answers where they have come already, and otherwise
+// wait.
 //
-// Locks are taken in the order in, out.queue, mu, and each also alone; the limiter's, a Source's and the link's own come
-// after them. out.sending is never waited for: who finds it taken leaves what is to be sent to its holder, and who holds it
-// may wait for any other. No system call is made, and nothing of a Call's owner but its Source is called, with mu held.
+// Locks are taken in the order in, out.queue, mu, and each also alone; the limiter's, a Source's and the link's own
+// come after them. out.sending is never waited for: who finds it taken leaves what is to be sent to its holder, and
+// who holds it may wait for any other. No system call is made, and nothing of a Call's owner but its Source is
+// called, with mu held.
 type Conn struct {
 	link    Link
 	limiter *plan.Limiter // nil: no limit

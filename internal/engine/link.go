@@ -2,8 +2,8 @@ package engine
 
 import "github.com/icmpsock/ping/internal/wire"
 
-// A Link carries packets: a socket of the kernel, or what stands in for one. A Conn calls Send from one goroutine at a time,
-// TryReceive from one at a time and Wait from one, each beside the others, and Close at any moment.
+// A Link carries packets: a socket of the kernel, or what stands in for one. A Conn calls Send from one goroutine at
+// a time, TryReceive from one at a time and Wait from one, each beside the others, and Close at any moment.
 type Link interface {
 	// Send sends packets in order, and sets the Time of each that left to the instant before it did. It returns how many
 	// left; the error is why packets[n] did not, and ends that probe alone, unless it wraps wire.ErrNoRoom: then
@@ -18,8 +18,8 @@ type Link interface {
 	// Polls reports whether TryReceive finds all that has come by then. If not, it finds what Wait has met, into
 	// the link's own memory, and Wait is called all the time.
 	Polls() bool
-	// Capacity is how much the link keeps for TryReceive, in bytes of the kernel's accounting (package flight); 0 if that is not
-	// known, or has no bound.
+	// Capacity is how much the link keeps for TryReceive, in bytes of the kernel's accounting (package flight); 0 if
+	// that is not known, or has no bound.
 	Capacity() int
 	// Drops is how many packets there was no room for.
 	Drops() uint64

@@ -38,8 +38,8 @@ func homeAt(c *Conn) *homes {
 	return h
 }
 
-// Where a Conn has been retired, what is in flight settles there, what leaves next leaves by the new one, and the old one
-// ends with the last call that had something there.
+// Where a Conn has been retired, what is in flight settles there, what leaves next leaves by the new one, and the old
+// one ends with the last call that had something there.
 func TestRetire(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		l := newLink(silent)
@@ -136,7 +136,8 @@ func TestRetireWhileSending(t *testing.T) {
 	})
 }
 
-// In a call that lasts, what cannot be sent for want of a Conn is a result, and a second later a Conn is looked for again.
+// In a call that lasts, what cannot be sent for want of a Conn is a result, and a second later a Conn is looked for
+// again.
 func TestLasts(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		none := errors.New("none")

@@ -67,9 +67,10 @@ func (c *Conn) listen() {
 	}
 }
 
-// poll has the table see what is there to be read, with all ICMP errors if asked to, but no more than so many batches, and if
-// until is not 0 no more than until it has met, in each queue, a packet that came after that, on the wall clock. It
-// reports whether there was any. A batch is what packets, the first of c.in's, have room for. The caller holds c.in.
+// poll has the table see what is there to be read, with all ICMP errors if asked to, but no more than so many
+// batches, and if until is not 0 no more than until it has met, in each queue, a packet that came after that, on the
+// wall clock. It reports whether there was any. A batch is what packets, the first of c.in's, have room for. The
+// caller holds c.in.
 func (c *Conn) poll(packets []wire.Packet, all bool, batches int, until int64) (some bool, err error) {
 	var seen lastSeen
 	idle := c.idle.Load()
@@ -114,8 +115,8 @@ func (l *lastSeen) passed(until int64, left wire.Backlog) bool {
 	return (!left.Replies || l.reply > until) && (!left.Reports || l.report > until)
 }
 
-// glance has the table see what is there to be read, unless another goroutine is at it. A host on this machine has answered
-// before the system call that sends returns, and its answer need not go through another goroutine.
+// glance has the table see what is there to be read, unless another goroutine is at it. A host on this machine has
+// answered before the system call that sends returns, and its answer need not go through another goroutine.
 func (c *Conn) glance(batches int) {
 	if c.in.TryLock() {
 		c.poll(c.in.packets, false, batches, 0) // an error comes to the reader as well
@@ -123,8 +124,8 @@ func (c *Conn) glance(batches int) {
 	}
 }
 
-// glanceFor is glance of a caller that has sent n probes, and looks for as many answers: of one, no more than a single packet
-// is read, so if another comes first, it has to wait.
+// glanceFor is glance of a caller that has sent n probes, and looks for as many answers: of one, no more than a
+// single packet is read, so if another comes first, it has to wait.
 func (c *Conn) glanceFor(n int) {
 	if n > 1 || c.link.Departures() {
 		c.glance(glanceBatches)
@@ -147,8 +148,8 @@ func (c *Conn) makeBuffers(packets []wire.Packet) {
 }
 
 // accept has the table look at packets, and tells it if there are no more to be read. It reports whether answers wait
-// for the report of a departure. That was there before the answer, so it has come by the time that nothing more is read, or
-// never will.
+// for the report of a departure. That was there before the answer, so it has come by the time that nothing more is
+// read, or never will.
 func (c *Conn) accept(packets []wire.Packet, drained, nothingMore bool) (unstamped bool) {
 	read := c.now()
 	c.mu.Lock()

@@ -281,8 +281,8 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-// Strays that come while nothing is in flight are read before the next probe leaves, and what was dropped of them is not
-// that probe's.
+// Strays that come while nothing is in flight are read before the next probe leaves, and what was dropped of them is
+// not that probe's.
 func TestClearUp(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		l := newLink(silent)
@@ -336,7 +336,8 @@ func TestReadFails(t *testing.T) {
 	})
 }
 
-// An answer waits for the report of its probe's departure, within the same reading; where none comes, it counts without.
+// An answer waits for the report of its probe's departure, within the same reading; where none comes, it counts
+// without.
 func TestDepartures(t *testing.T) {
 	for name, reported := range map[string]bool{"reported": true, "not reported": false} {
 		t.Run(name, func(t *testing.T) {

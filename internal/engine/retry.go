@@ -42,8 +42,8 @@ func (c *Conn) retryLater() {
 }
 
 // retry tries what there was no room for again, except for what nobody waits for any more, until too many of them are
-// refused anew. What is fresh goes before, up to turnBatches. It is the timekeeper's, which holds out.sending, and lets go
-// of it.
+// refused anew. What is fresh goes before, up to turnBatches. It is the timekeeper's, which holds out.sending, and
+// lets go of it.
 func (c *Conn) retry() {
 	refused, fresh := 0, 0
 	for left := c.out.refused.len(); left > 0 && refused < turnRefusals; {

@@ -127,8 +127,8 @@ func TestNoRoomCancelled(t *testing.T) {
 	})
 }
 
-// While callers keep the sender busy without a pause, what there is no room for still ends with its timeout, if later by
-// what waits before it.
+// While callers keep the sender busy without a pause, what there is no room for still ends with its timeout, if later
+// by what waits before it.
 func TestNoRoomBesideSaturation(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, newLink(func(l *fakeLink, packets []wire.Packet) (int, error) {

@@ -46,7 +46,8 @@ func (r *rig) connect(link Link, limiter *plan.Limiter, ended func(error)) *Conn
 	return c
 }
 
-// checkEnded checks that a Conn whose goroutines and callers have ended is no longer in use, and that its counts balance.
+// checkEnded checks that a Conn whose goroutines and callers have ended is no longer in use, and that its counts
+// balance.
 func checkEnded(t testing.TB, c *Conn) {
 	t.Helper()
 	n := c.Counts()

@@ -23,8 +23,8 @@ const (
 	crowded          // as noBulkRoom, and it is the table that has none
 )
 
-// take puts those of the call's probes that are due at now into the table, and schedules the next. The caller holds mu, and
-// sends what is taken.
+// take puts those of the call's probes that are due at now into the table, and schedules the next. The caller holds
+// mu, and sends what is taken.
 func (c *Conn) take(call *Call, batch []flight.Probe, now int64) (n int, blocked block) {
 	for n < len(batch) {
 		p := &batch[n]
@@ -82,8 +82,8 @@ func (c *Conn) mayLeave(call *Call, bulk bool, now int64) bool {
 	return true
 }
 
-// await sees to it that the call goes on when there is room: bulk by its caller's goroutine, others by the timekeeper. The caller
-// holds mu.
+// await sees to it that the call goes on when there is room: bulk by its caller's goroutine, others by the
+// timekeeper. The caller holds mu.
 func (c *Conn) await(call *Call, blocked block, now int64) {
 	if blocked == noBulkRoom {
 		c.unschedule(call)
@@ -126,8 +126,8 @@ func (c *Conn) push(probes []flight.Probe) {
 	q.Unlock()
 }
 
-// pop takes a batch of what is queued. Once the link has ended, what was refused counts as queued: it is to fail. The caller
-// holds out.sending.
+// pop takes a batch of what is queued. Once the link has ended, what was refused counts as queued: it is to fail. The
+// caller holds out.sending.
 func (c *Conn) pop() (n int) {
 	q := &c.out.queue
 	if q.some.Load() {
@@ -162,8 +162,8 @@ func (c *Conn) flush() {
 	}
 }
 
-// letGo lets go of out.sending, and reports whether it holds it again, because there is something to be sent that others,
-// who do not wait for it, have left to the caller. The caller holds out.sending.
+// letGo lets go of out.sending, and reports whether it holds it again, because there is something to be sent that
+// others, who do not wait for it, have left to the caller. The caller holds out.sending.
 func (c *Conn) letGo() (again bool) {
 	refused := c.out.refused.len() > 0 // which is to fail once the link has ended, and nobody else may be left
 	c.out.sending.Unlock()
@@ -198,8 +198,9 @@ func (c *Conn) clearUp(now int64) {
 // restful is for how long what comes while nothing is in flight will not fill the receive buffer.
 const restful = time.Millisecond
 
-// together is how many of the first probes leave with one system call. There, one leaves after another, at instants that are
-// but estimated, and a thread that loses its processor spoils the RTTs of all of them. So only bulk shares one.
+// together is how many of the first probes leave with one system call. There, one leaves after another, at instants
+// that are but estimated, and a thread that loses its processor spoils the RTTs of all of them. So only bulk shares
+// one.
 func together(batch []flight.Probe) int {
 	n := 0
 	for n < min(len(batch), batchSize) && batch[n].Shape.Bulk {
@@ -208,8 +209,8 @@ func together(batch []flight.Probe) int {
 	return max(n, 1)
 }
 
-// transmit sends a batch. What the link has no room for it adds to out.refused. Should the link panic, what it was to send has
-// failed, and others go on sending. The caller holds out.sending.
+// transmit sends a batch. What the link has no room for it adds to out.refused. Should the link panic, what it was to
+// send has failed, and others go on sending. The caller holds out.sending.
 func (c *Conn) transmit(batch []flight.Probe) {
 	sending := 0
 	defer func() {

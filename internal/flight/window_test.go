@@ -57,7 +57,8 @@ func TestWindow(t *testing.T) {
 	}
 }
 
-// What is dropped narrows the window, to room for four messages or what there is at most, and time without drops opens it again.
+// What is dropped narrows the window, to room for four messages or what there is at most, and time without drops
+// opens it again.
 func TestWindowNarrows(t *testing.T) {
 	for _, c := range []struct{ most, least int }{{1 << 20, 4 * MessageCost(0)}, {1000, 1000}} {
 		w := window{limit: c.most, most: c.most}

@@ -7,8 +7,8 @@ import (
 	"github.com/icmpsock/ping/internal/wire"
 )
 
-// BenchmarkLimit is what a Sweep can come near to: the same system calls on the same kind of socket, with as many messages
-// each, and nothing done with them.
+// BenchmarkLimit is what a Sweep can come near to: the same system calls on the same kind of socket, with as many
+// messages each, and nothing done with them.
 func BenchmarkLimit(b *testing.B) {
 	s := open(b, Config{})
 	out, in := make([]wire.Packet, batchSize), make([]wire.Packet, batchSize)

@@ -13,9 +13,9 @@ import (
 	"github.com/icmpsock/ping/internal/wire"
 )
 
-// Each ICMP error fails a system call, and where the receive buffer has no room for it, leaves no other trace. What is
-// sent meanwhile to another host leaves all the same, or is to be tried again. (Raw sockets' sends meet no pending error:
-// net/ipv4/ip_output.c allocates for them by sock_wmalloc.)
+// Each ICMP error fails a system call, and where the receive buffer has no room for it, leaves no other trace. What
+// is sent meanwhile to another host leaves all the same, or is to be tried again. (Raw sockets' sends meet no pending
+// error: net/ipv4/ip_output.c allocates for them by sock_wmalloc.)
 func TestErrorBurst(t *testing.T) {
 	refusals := make(chan []byte, 1)
 	responder := netlab.NewResponder(t, netlab.Self(t), netlab.ResponderConfig{

@@ -250,9 +250,9 @@ func beyond() (addrs []netip.Addr) {
 	return addrs
 }
 
-// A Conn that knows how small its socket's buffer is does not let it overflow. One that did not know would lose something
-// every time. On a crowded machine the responder may be held up for longer than the Conn waits for an answer before it
-// sends more, and then sends all that it owes at once: so there are three tries.
+// A Conn that knows how small its socket's buffer is does not let it overflow. One that did not know would lose
+// something every time. On a crowded machine the responder may be held up for longer than the Conn waits for an
+// answer before it sends more, and then sends all that it owes at once: so there are three tries.
 func TestSmallBuffer(t *testing.T) {
 	newResponder(t, func(r *netlab.Request) []netlab.Answer { return []netlab.Answer{r.Echo().Later(3 * time.Millisecond)} })
 	const probes = 2000

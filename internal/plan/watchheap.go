@@ -7,8 +7,8 @@ type watchHeap struct {
 	places  []int32 // by slot, the index into entries; -1: the slot has no target
 }
 
-// A watchEntry is a slot, and when its target's next probe is due. The targets themselves, and where each stands here, are kept
-// apart: of many targets few are in the processor's cache.
+// A watchEntry is a slot, and when its target's next probe is due. The targets themselves, and where each stands
+// here, are kept apart: of many targets few are in the processor's cache.
 type watchEntry struct {
 	at   int64
 	slot uint32
