@@ -118,10 +118,12 @@ func TestSourceWhileDelivering(t *testing.T) {
 			return list.Next(now, p)
 		}}
 		if err := Run(t.Context(), func(_ int, results []flight.Result) bool {
-			delivering = true
-			time.Sleep(50 * ms)
-			c.tell(results)
-			delivering = false
+			if len(results) > 0 {
+				delivering = true
+				time.Sleep(50 * ms)
+				c.tell(results)
+				delivering = false
+			}
 			return true
 		}, c.Call); err != nil {
 			t.Error(err)

@@ -90,6 +90,19 @@ func TestPollEnds(t *testing.T) {
 	})
 }
 
+// toRest wakes the reader for nothing, while nothing is in flight: it goes to rest.
+func (r *rig) toRest() {
+	r.Helper()
+	signal(r.link.came)
+	if synctest.Wait(); r.listening.Load() {
+		r.Error("the reader is not at rest")
+	}
+	select {
+	case <-r.link.came: // it was at rest before
+	default:
+	}
+}
+
 // While nothing is in flight nobody waits for the link; from when somebody waits for an answer, the reader does, and is
 // told of it.
 func TestRest(t *testing.T) {
@@ -117,11 +130,7 @@ func TestRest(t *testing.T) {
 		if n := l.waits.Load(); n < 3 {
 			t.Errorf("the reader has waited %d times", n)
 		}
-		l.plays(echoing)
-		r.caller(r.now(shape(t, time.Second), 1), Options{}).run(t.Context())
-		if synctest.Wait(); r.listening.Load() { // woken for nothing, it goes to rest
-			t.Error("the reader is not at rest")
-		}
+		r.toRest()
 	})
 }
 
@@ -150,9 +159,7 @@ func TestListensForDue(t *testing.T) {
 		c := r.caller(r.at(shape(t, time.Second), 0, 100*ms, 200*ms), Options{}).start(t.Context())
 		time.Sleep(200*ms - ms/2)
 		r.caller(r.to(full, shape(t, time.Second), 1), Options{}).run(t.Context())
-		if synctest.Wait(); r.listening.Load() { // woken for nothing
-			t.Error("the reader is not at rest")
-		}
+		r.toRest()
 		busy.Store(true)
 		sender := r.caller(r.to(full, shape(t, time.Second), 1), Options{}).start(t.Context())
 		<-sending.met
