@@ -1,13 +1,6 @@
 package engine
 
-import (
-	"container/heap"
-
-	"github.com/icmpsock/ping/internal/flight"
-)
-
-// turnBatches is how many batches one goroutine sends in a row before others get their turn.
-const turnBatches = 64
+import "container/heap"
 
 // An agenda is the calls of which a probe is still to be sent, the earliest first: a heap.Interface. Each Call knows
 // its index, so that it can be moved.
@@ -73,82 +66,6 @@ func (c *Conn) unschedule(call *Call) {
 			heap.Fix(&c.agenda, i)
 		}
 	}
-}
-
-// sendDue sends the probes that have fallen due. It is the timekeeper's.
-func (c *Conn) sendDue() {
-	c.clearUp(c.now().Mono)
-	for range turnBatches {
-		c.mu.Lock()
-		due := c.takeDue(c.now().Mono)
-		c.mu.Unlock()
-		if len(due) == 0 {
-			break
-		}
-		c.dispatch(due)
-		c.glance(glanceBatches)
-	}
-	if !c.idle.Load() {
-		c.listen()
-	}
-}
-
-// takeDue puts some of the probes that are due at now into the table, as far as it has room. The caller holds mu.
-func (c *Conn) takeDue(now int64) []flight.Probe {
-	due := c.due[:0]
-	for c.cause == nil && len(due) < cap(due) {
-		if first := c.queue.Front(); first != nil && !c.table.Packed() {
-			call := c.unqueue(first.Value.(*Call))
-			c.schedule(call, 0) // before all that has fallen due
-		}
-		if len(c.agenda) == 0 || c.agenda[0].at > now || c.stalled {
-			break
-		}
-		call := c.agenda[0].Call
-		switch {
-		case call.busy:
-			c.unschedule(call)
-			continue
-		case call.giveUp != 0 && call.giveUp <= now && c.table.Packed():
-			c.turnAway(call, now)
-			continue
-		}
-		n, blocked := c.take(call, due[len(due):cap(due)], now)
-		due = due[:len(due)+n]
-		if len(due) == cap(due) {
-			c.reschedule(call, now)
-		}
-		switch blocked {
-		case noRoom, noBulkRoom:
-			c.await(call, blocked, now)
-		case noPlace: // for who knows how long: the caller is to look for another Conn
-			c.unschedule(call)
-			call.Wake()
-		}
-	}
-	return due
-}
-
-// reschedule has the call wait for its next probe's turn among the others. One that is due already waits for those that
-// have fallen due by now: a call that has always something due would leave them none. The caller holds mu.
-func (c *Conn) reschedule(call *Call, now int64) {
-	if at, ok := call.source.Next(now, &c.next); ok {
-		c.schedule(call, max(at, now))
-	} else {
-		c.unschedule(call)
-	}
-}
-
-// turnAway gives up the next probe of a call that has waited for a place for as long as its timeout. The caller
-// holds mu.
-func (c *Conn) turnAway(call *Call, now int64) {
-	c.stopWaiting(call)
-	c.unschedule(call)
-	if at, ok := call.source.Next(now, &c.next); ok && at <= now {
-		call.source.Sent(now)
-		c.table.TurnAway(call.in, c.next.Tag)
-	}
-	call.Wake()
 }
 
 // stopWaiting is for when the call's probe waits for a place no more. The caller holds mu.

@@ -4,98 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"time"
 
 	"github.com/icmpsock/ping/internal/flight"
-	"github.com/icmpsock/ping/internal/plan"
 	"github.com/icmpsock/ping/internal/wire"
 )
 
-// A block is why no more probes could be taken into the table.
-type block int
-
-const (
-	nothing    block = iota
-	noRoom           // in the receive buffer, for the moment
-	noBulkRoom       // for more bulk, in the receive buffer or the table
-	noPlace          // in the table, for who knows how long
-	crowded          // as noBulkRoom, and it is the table that has none
-)
-
-// take puts those of the call's probes that are due at now into the table, and schedules the next. The caller holds
-// mu, and sends what is taken.
-func (c *Conn) take(call *Call, batch []flight.Probe, now int64) (n int, blocked block) {
-	for n < len(batch) {
-		p := &batch[n]
-		at, ok := call.source.Next(now, p)
-		if !ok {
-			c.stopWaiting(call)
-			c.unschedule(call)
-			return n, nothing
-		}
-		if at > now {
-			c.stopWaiting(call)
-			c.schedule(call, at)
-			return n, nothing
-		}
-		if c.table.Full(p.Shape.Bulk) {
-			switch {
-			case p.Shape.Bulk:
-				return n, noBulkRoom
-			case c.table.Packed():
-				return n, noPlace
-			}
-			return n, noRoom
-		}
-		if c.limiter != nil && !c.mayLeave(call, p.Shape.Bulk, now) {
-			c.schedule(call, call.leave)
-			return n, nothing
-		}
-		c.stopWaiting(call)
-		c.table.Take(call.in, p)
-		set(&c.idle, false)
-		call.source.Sent(now)
-		n++
-	}
-	return n, nothing
-}
-
-// mayLeave reports whether it is the call's turn. If not, call.leave is when it will be. The caller holds mu.
-func (c *Conn) mayLeave(call *Call, bulk bool, now int64) bool {
-	if now-call.leave > plan.Slack {
-		call.turns = 0 // lost: nobody was there to take them
-	}
-	if call.turns == 0 {
-		call.turns = 1
-		if bulk {
-			call.turns = min(c.limiter.Burst(), batchSize)
-		}
-		call.turn = c.limiter.Reserve(now, call.turns)
-		call.leave = call.turn
-	}
-	if call.leave > now {
-		return false
-	}
-	call.turns--
-	call.turn += c.limiter.Interval()
-	return true
-}
-
-// await sees to it that the call goes on when there is room: bulk by its caller's goroutine, others by the
-// timekeeper. The caller holds mu.
-func (c *Conn) await(call *Call, blocked block, now int64) {
-	if blocked == noBulkRoom {
-		c.unschedule(call)
-		if !slices.Contains(c.lanes, call) {
-			c.lanes = append(c.lanes, call)
-		}
-	} else {
-		c.stalled = true
-		c.schedule(call, now)
-	}
-	c.armNext()
-}
+// turnBatches is how many batches one goroutine sends in a row before others get their turn.
+const turnBatches = 64
 
 // dispatch sends probes that the table has taken, or leaves that to another who is at it.
 func (c *Conn) dispatch(probes []flight.Probe) {
