@@ -106,9 +106,9 @@ func TestSeveralCalls(t *testing.T) {
 // While results are being delivered, the Source is the receiver's alone: what falls due waits for that.
 func TestSourceWhileDelivering(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		l := newLink(echoing)
+		l := newLink(echoingAfter(20 * ms))
 		r := newRig(t, l, nil)
-		list := r.at(shape(t, time.Second), 0, 10*ms)
+		list := r.at(shape(t, time.Second), 0, 25*ms)
 		delivering := false
 		c := r.caller(list, Options{})
 		c.source = &hooked{Source: list, next: func(now int64, p *flight.Probe) (int64, bool) {
@@ -177,6 +177,19 @@ func TestConnEnds(t *testing.T) {
 			if !errors.Is(res.Err, broken) {
 				t.Errorf("%+v", res)
 			}
+		}
+	})
+}
+
+// So does one that has nothing in flight, and waits.
+func TestConnEndsWhileWaiting(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t, newLink(echoing), nil)
+		c := r.caller(r.at(shape(t, time.Second), 0, time.Hour), Options{}).start(t.Context())
+		time.Sleep(time.Second)
+		r.Close()
+		if c.wait(); !errors.Is(c.err, net.ErrClosed) || c.times()[0] != 0 || r.clock() != int64(time.Second) {
+			t.Errorf("%v at %v", c.err, time.Duration(r.clock()))
 		}
 	})
 }

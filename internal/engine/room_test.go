@@ -261,6 +261,26 @@ func TestQueueBeforeDue(t *testing.T) {
 	})
 }
 
+// The place of a probe that could not be sent is another's.
+func TestQueueAfterFailure(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		l := newLink(silent)
+		r := newRig(t, l, nil)
+		r.caller(r.now(shape(t, time.Hour), tableRoom-1), Options{Batch: 8}).start(t.Context())
+		synctest.Wait()
+		l.plays(refusing)
+		failed := r.caller(r.to(full, shape(t, 50*ms), 1), Options{}).start(t.Context())
+		synctest.Wait()
+		start := r.clock()
+		c := r.caller(r.now(shape(t, time.Hour), 1), Options{}).start(t.Context())
+		failed.wait().only(1, flight.Unsent)
+		c.wait().only(1, flight.Answered)
+		if took := time.Duration(r.clock() - start); took != 50*ms {
+			t.Errorf("after %v", took)
+		}
+	})
+}
+
 // How long a probe has waited for a place is not counted against the one that its Source puts in its place.
 func TestQueueAnew(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
