@@ -62,7 +62,7 @@ func (p *Pinger) NewWatcher(opts ...ProbeOption) (*Watcher, error) {
 			Anomalies: config.anomalies,
 			Wake:      w.wake,
 		})
-		w.shapes[i], err = p.shape(i == 1, config) // of IPv4 there may be none
+		w.shapes[i], _ = p.shape(i == 1, config) // where the size is none for IPv4, Add says so
 	}
 	return w, nil
 }

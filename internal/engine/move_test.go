@@ -195,7 +195,7 @@ func TestLastsOverEnds(t *testing.T) {
 		}
 		c := r.callerOf(r.at(shape(t, time.Hour), after...), Options{Lasts: true}, h.get).start(t.Context())
 		time.Sleep(700 * ms)
-		l.ends <- fmtEnded
+		l.ends <- errAgain
 		time.Sleep(time.Second)
 		h.set(second, nil)
 		c.wait()
@@ -206,13 +206,13 @@ func TestLastsOverEnds(t *testing.T) {
 		if !slices.Equal(c.kinds(), want) {
 			t.Errorf("%v, want %v", c.kinds(), want)
 		}
-		if !errors.Is(c.told()[2].Err, fmtEnded) {
+		if !errors.Is(c.told()[2].Err, errAgain) {
 			t.Errorf("%+v", c.told()[2])
 		}
 	})
 }
 
-var fmtEnded = errors.New("it has ended")
+var errAgain = errors.New("it has ended")
 
 // An answer that comes twice is told of after the call has gone over to another Conn as before.
 func TestAnomaliesAfterMove(t *testing.T) {

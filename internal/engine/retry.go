@@ -58,7 +58,9 @@ func (c *Conn) retry() {
 		}
 		left -= n
 		c.mu.Lock()
-		n = c.table.Wanted(c.out.batch[:n])
+		if c.cause == nil { // else all of them count as not sent
+			n = c.table.Wanted(c.out.batch[:n])
+		}
 		c.makeRoom()
 		c.mu.Unlock()
 		before := c.out.refused.len()
