@@ -21,6 +21,7 @@ const (
 // newSilence makes the link to the silent hosts.
 func newSilence(t testing.TB) {
 	netlab.NewResponder(t, netlab.Self(t), netlab.ResponderConfig{
+		Busy:   true, // it has nothing to say
 		Addrs:  []netip.Prefix{netip.MustParsePrefix("198.51.100.1/24"), netip.MustParsePrefix("2001:db8:1::1/64")},
 		Quiet:  true,
 		Script: func(*netlab.Request) []netlab.Answer { return nil },
