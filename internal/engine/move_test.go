@@ -144,7 +144,8 @@ func TestLasts(t *testing.T) {
 		r := newRig(t, newLink(echoing), nil)
 		h := &homes{}
 		h.set(nil, none)
-		c := r.callerOf(r.at(shape(t, time.Second), 0, 0, 300*ms, 5*time.Second), Options{Lasts: true}, h.get).start(t.Context())
+		list := r.at(shape(t, time.Second), 0, 0, 300*ms, 5*time.Second)
+		c := r.callerOf(list, Options{Lasts: true}, h.get).start(t.Context())
 		time.Sleep(2500 * ms)
 		c.only(3, flight.Unsent)
 		for i, res := range c.told() {
@@ -240,13 +241,13 @@ func TestAnomaliesAfterMove(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		h.set(third, nil)
 		c.wait()
-		want := map[flight.Kind]int{flight.Answered: 4, flight.Unsent: 1, flight.Duplicate: 3} // the last comes after the end
+		// The call ends with the last answer, whose double may come after that.
 		got := map[flight.Kind]int{}
 		for _, k := range c.kinds() {
 			got[k]++
 		}
-		if got[flight.Answered] != want[flight.Answered] || got[flight.Unsent] != 1 || got[flight.Duplicate] < want[flight.Duplicate] {
-			t.Errorf("%v, want %v", got, want)
+		if got[flight.Answered] != 4 || got[flight.Unsent] != 1 || got[flight.Duplicate] < 3 {
+			t.Errorf("%v, want 4 answered, 1 unsent, 3 doubles", got)
 		}
 	})
 }
@@ -274,7 +275,8 @@ func TestHomeOfRetired(t *testing.T) {
 		c.only(1, flight.Answered)
 		// A call that lasts says so for each probe, and looks again.
 		stale = homeAt(r.Conn)
-		c = r.callerOf(r.at(shape(t, time.Second), 0, 100*ms, 10*time.Second), Options{Lasts: true}, stale.get).start(t.Context())
+		list := r.at(shape(t, time.Second), 0, 100*ms, 10*time.Second)
+		c = r.callerOf(list, Options{Lasts: true}, stale.get).start(t.Context())
 		time.Sleep(5 * time.Second)
 		c.only(2, flight.Unsent)
 		stale.set(second, nil)

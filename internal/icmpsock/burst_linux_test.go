@@ -37,7 +37,9 @@ func TestErrorBurst(t *testing.T) {
 	}
 }
 
-func testErrorBurst(t *testing.T, responder *netlab.Responder, refusals chan []byte, refused, other string, reads bool) {
+// testErrorBurst sends to other while refusals of what was sent to refused come.
+func testErrorBurst(t *testing.T, responder *netlab.Responder, refusals <-chan []byte, refused, other string,
+	reads bool) {
 	s := open(t, Config{V6: netip.MustParseAddr(other).Is6()})
 	var running sync.WaitGroup
 	defer running.Wait()

@@ -67,7 +67,8 @@ func connect(t testing.TB, link engine.Link) *traveller {
 }
 
 // ping sends n echo requests, one after another to each of the addresses, and returns what became of them.
-func (v *traveller) ping(ctx context.Context, n, batch int, s *flight.Shape, addrs ...netip.Addr) ([]flight.Result, error) {
+func (v *traveller) ping(ctx context.Context, n, batch int, s *flight.Shape, addrs ...netip.Addr) (
+	[]flight.Result, error) {
 	source := &target{addrs: addrs, shape: s, n: n}
 	call := engine.NewCall(engine.Options{Epoch: v.epoch, Batch: batch})
 	call.Start(source, func() (*engine.Conn, error) { return v.Conn, nil })
@@ -252,7 +253,9 @@ func beyond() (addrs []netip.Addr) {
 // something every time. On a crowded machine the responder may be held up for longer than the Conn waits for an
 // answer before it sends more, and then sends all that it owes at once: so there are three tries.
 func TestSmallBuffer(t *testing.T) {
-	newResponder(t, func(r *netlab.Request) []netlab.Answer { return []netlab.Answer{r.Echo().Later(3 * time.Millisecond)} })
+	newResponder(t, func(r *netlab.Request) []netlab.Answer {
+		return []netlab.Answer{r.Echo().Later(3 * time.Millisecond)}
+	})
 	const probes = 2000
 	for range 3 {
 		v := connect(t, openSmall(t))
@@ -280,7 +283,8 @@ func TestSmallBufferSilence(t *testing.T) {
 	running.Go(func() {
 		s := shapeOf(t, 56, time.Hour)
 		s.Bulk = true
-		if results, err := v.ping(ctx, 200, batchSize, s, beyond()...); !errors.Is(err, context.Canceled) || len(results) > 0 {
+		results, err := v.ping(ctx, 200, batchSize, s, beyond()...)
+		if !errors.Is(err, context.Canceled) || len(results) > 0 {
 			t.Errorf("%+v, %v", results, err)
 		}
 	})
