@@ -68,8 +68,7 @@ func (p *Pinger) Sweep(
 			}
 		}
 		s.chunks.New = func() any { return new([chunkSize]swept) }
-		defer s.lanes.Wait()
-		defer cancel()
+		defer s.end()
 		s.run(addrs)
 	}
 }
@@ -132,6 +131,15 @@ func (s *sweep) run(addrs iter.Seq[netip.Addr]) {
 			return
 		}
 	}
+}
+
+// end ends the lanes, and waits for them. The feeder, which may outlive that, starts no more.
+func (s *sweep) end() {
+	s.cancel()
+	s.starting.Lock()
+	s.started = maxLanes
+	s.starting.Unlock()
+	s.lanes.Wait()
 }
 
 // deliver yields what a lane reports. It returns false if the sweep has ended.
