@@ -86,7 +86,7 @@ func TestCostOfCancelledTurns(t *testing.T) {
 	many := 10 * few
 	a, b := costOfCancelled(t, few), costOfCancelled(t, many)
 	t.Logf("%d calls took %v of the processors' time, %d took %v", few, a, many, b)
-	if b > 30*a {
+	if b > 50*a { // in proportion it would be 10 times, by the square 100
 		t.Errorf("ten times as many calls took %.0f times as long", b.Seconds()/a.Seconds())
 	}
 }
