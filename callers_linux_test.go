@@ -123,7 +123,7 @@ func TestCancelled(t *testing.T) {
 func TestCloseAnyTime(t *testing.T) {
 	netlab.Require(t)
 	check := nothingLeft(t)
-	for range atLength(t, 8, 20) {
+	for range atLength(t, 5, 20) {
 		p := mustNew(t)
 		var calls sync.WaitGroup
 		started := make(chan struct{}, 8)

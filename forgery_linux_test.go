@@ -20,7 +20,7 @@ import (
 // the true ones are, and each packet that came is accounted for, those too for which the buffer had no room.
 func TestForgedOnTheWire(t *testing.T) {
 	const burst = 500 // forged replies to each probe
-	most := forgeries(atLength(t, 4000, 20_000))
+	most := forgeries(atLength(t, 2000, 20_000))
 	overEachKind(t, func(t *testing.T, kind ping.Option) {
 		for _, c := range []struct {
 			name    string

@@ -101,7 +101,7 @@ func TestTraceNetwork(t *testing.T) {
 
 // Routers that are silent, late, or quote what was not sent are silent hops.
 func TestTraceSilence(t *testing.T) {
-	timeout := atLength(t, 500*ms, 3*time.Second) // of which it takes two
+	timeout := atLength(t, 300*ms, 3*time.Second) // of which it takes two
 	newResponder(t, func(r *netlab.Request) []netlab.Answer {
 		quoting := func(change func(*netlab.Packet)) []netlab.Answer {
 			return []netlab.Answer{netlab.ErrorQuoting(r.Altered(change), hopAddr(r.Dst, r.TTL), typeExceeded(r), 0, 0)}
