@@ -132,7 +132,9 @@ func (w *Watcher) Remove(id int64) {
 
 // Replies sends what falls due, and yields the id of a target with what became of one of its probes as that is
 // settled, until ctx ends, the loop breaks, or the Watcher or its Pinger is closed. A Reply's Seq counts the probes
-// of its target, from 0. Nothing is sent while there is no loop; what is in flight when it ends is dropped.
+// of its target, from 0. Not always do they come in that order: an answer may take longer than the next one's, and on a
+// crowded machine a probe may leave after the next. Nothing is sent while there is no loop; what is in flight when it
+// ends is dropped.
 //
 // There can be one loop at a time: a second one yields a single Reply, to the id 0, whose Err says so.
 func (w *Watcher) Replies(ctx context.Context) iter.Seq2[int64, Reply] {
