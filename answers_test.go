@@ -131,7 +131,7 @@ func TestReply(t *testing.T) {
 		for _, host := range []string{target, "2001:db8::1"} {
 			r, err := p.Ping(t.Context(), host, ping.WithSize(100))
 			want := ping.Reply{
-				From: netip.MustParseAddr(host), RTT: 20 * ms, TTL: 64, Size: 108,
+				Target: netip.MustParseAddr(host), From: netip.MustParseAddr(host), RTT: 20 * ms, TTL: 64, Size: 108,
 				Sent: r.Sent, Received: r.Received, Clock: ping.ClockKernel,
 			}
 			if err != nil || r != want || r.Received.Sub(r.Sent) != r.RTT || r.Sent.Before(start) {

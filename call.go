@@ -38,9 +38,9 @@ func (c *call) conn() (*engine.Conn, error) {
 	return c.pinger.roomy(c.target.Is6(), c.config.dontFragment)
 }
 
-// prepare finds the target, and how its probes are to be. The call must be ended.
-func (p *Pinger) prepare(ctx context.Context, host string, opts []ProbeOption) (*call, error) {
-	config, err := p.config.probe.with(opts)
+// prepare finds the target, and how its probes are to be, for a call of some kind. The call must be ended.
+func (p *Pinger) prepare(ctx context.Context, kind callSet, host string, opts []ProbeOption) (*call, error) {
+	config, err := p.config.probe.with(kind, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,7 @@ func (p *Pinger) prepare(ctx context.Context, host string, opts []ProbeOption) (
 		age = p.age()
 	}
 	c := p.callPool.Get().(*call)
-	c.config, c.target, c.dst, c.shape, c.began = config, target, p.numbered(target), shape, age
+	c.config, c.target, c.dst, c.shape, c.began = config, target, p.config.numbered(target), shape, age
 	return c, nil
 }
 

@@ -1,6 +1,7 @@
 package ping
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -50,6 +51,52 @@ var ErrNoRoom = wire.ErrNoRoom
 // text of an error that wraps it names what is in the way and the command that mends it.
 var ErrNotPermitted = fmt.Errorf("ICMP sockets are not permitted: %w", fs.ErrPermission)
 
+// ErrorKind returns one word for the kind of an error that this package returns or yields. Unlike its text the word
+// stays as it is, so that metrics, logs and JSON may name it:
+//
+//	""               nil: an echo reply came
+//	"timeout"        ErrTimeout: no answer in time
+//	"local_drop"     ErrLocalDrop: the same, and this host's socket may have dropped the answer
+//	"icmp"           an *ICMPError: a router or the target refused
+//	"late"           ErrLate
+//	"duplicate"      ErrDuplicate
+//	"corrupted"      ErrCorrupted
+//	"stray"          ErrStray
+//	"name"           a *net.DNSError: the name has no address to ping
+//	"not_permitted"  ErrNotPermitted: this process may not open ICMP sockets
+//	"canceled"       the context ended, by cancellation or its deadline
+//	"closed"         net.ErrClosed: the Pinger was closed, or its socket came to its end
+//	"not_sent"       any other, that is, why nothing left: no route, a firewall, no room, an option or address refused
+func ErrorKind(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, ErrLocalDrop):
+		return "local_drop"
+	case errors.Is(err, ErrTimeout):
+		return "timeout"
+	case errors.As(err, new(*ICMPError)):
+		return "icmp"
+	case errors.Is(err, ErrLate):
+		return "late"
+	case errors.Is(err, ErrDuplicate):
+		return "duplicate"
+	case errors.Is(err, ErrCorrupted):
+		return "corrupted"
+	case errors.Is(err, ErrStray):
+		return "stray"
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return "canceled"
+	case errors.Is(err, net.ErrClosed):
+		return "closed"
+	case errors.As(err, new(*net.DNSError)):
+		return "name"
+	case errors.Is(err, ErrNotPermitted):
+		return "not_permitted"
+	}
+	return "not_sent"
+}
+
 // errNotTaken stands in for the error of a Transport that gives none.
 var errNotTaken = errors.New("the transport did not take the message, and gave no error")
 
@@ -84,14 +131,18 @@ type MPLSLabel struct {
 
 // Error is what a person would say, such as "destination host unreachable, from 10.0.1.254".
 func (e *ICMPError) Error() string {
-	text := e.Reason()
-	if e.MTU > 0 {
-		text += fmt.Sprintf(" (MTU %d)", e.MTU)
-	}
 	if e.From.IsValid() {
-		text += ", from " + e.From.String()
+		return e.reasonMTU() + ", from " + e.From.String()
 	}
-	return text
+	return e.reasonMTU()
+}
+
+// reasonMTU is the reason, with the MTU if there is one.
+func (e *ICMPError) reasonMTU() string {
+	if e.MTU > 0 {
+		return fmt.Sprintf("%s (MTU %d)", e.Reason(), e.MTU)
+	}
+	return e.Reason()
 }
 
 var unreachable4 = [...]string{
@@ -181,10 +232,12 @@ func (e *probeError) Error() string { return "ping " + e.host + ": " + e.err.Err
 func (e *probeError) Unwrap() error { return e.err }
 
 // Timeout makes an error that wraps ErrTimeout or a context's deadline a net.Error, as net.OpError is.
-func (e *probeError) Timeout() bool {
-	var t interface{ Timeout() bool }
-	return errors.As(e.err, &t) && t.Timeout()
-}
+func (e *probeError) Timeout() bool { return isTimeout(e.err) }
 
 // Temporary completes net.Error.
 func (e *probeError) Temporary() bool { return e.Timeout() }
+
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
+}

@@ -75,7 +75,7 @@ func TestNetError(t *testing.T) {
 			func(context.Context, string, string) ([]netip.Addr, error) { return nil, wrapped })))
 		_, ended := p.Ping(t.Context(), "host")
 		err, ok := ended.(net.Error)
-		if !ok || ended.Error() != "ping host: "+wrapped.Error() {
+		if !ok || ended.Error() != "ping host: lookup host: "+wrapped.Error() {
 			t.Fatalf("%v is a %T", ended, ended)
 		}
 		temporary := err.(interface{ Temporary() bool })

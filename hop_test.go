@@ -66,8 +66,8 @@ func TestHopJSON(t *testing.T) {
 		{Seq: 1, Err: ping.ErrTimeout},
 	}}
 	want := `{"distance":3,"replies":[{"seq":0,"from":"10.0.0.1","rtt_ns":1000,` +
-		`"error":"time to live exceeded, from 10.0.0.1",` +
-		`"icmp_error":{"type":11,"code":0,"from":"10.0.0.1"}},{"seq":1,"error":"no reply in time"}]}`
+		`"kind":"icmp","error":"time to live exceeded, from 10.0.0.1",` +
+		`"icmp_error":{"type":11,"code":0,"from":"10.0.0.1"}},{"seq":1,"kind":"timeout","error":"no reply in time"}]}`
 	if got, err := json.Marshal(h); err != nil || string(got) != want {
 		t.Errorf("got %s, %v, want %s", got, err, want)
 	}

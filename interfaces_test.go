@@ -20,6 +20,9 @@ var (
 	_ fmt.Stringer           = ping.Hop{}
 	_ fmt.Stringer           = ping.Statistics{}
 	_ slog.LogValuer         = ping.Statistics{}
+	_ json.Marshaler         = ping.Statistics{}
+	_ fmt.Stringer           = ping.Reply{}
+	_ slog.LogValuer         = ping.Reply{}
 	_ json.Marshaler         = ping.Reply{}
 	_ fmt.Stringer           = pingtest.Fate(0)
 	_ fmt.Stringer           = (*pingtest.Host)(nil)

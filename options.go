@@ -7,8 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"time"
-
-	"github.com/icmpsock/ping/internal/wire"
 )
 
 // An Option configures a [Pinger]. See [New].
@@ -18,6 +16,10 @@ type Option interface {
 
 // A ProbeOption configures one call. Given to [New] it is the default of all calls, which makes each
 // ProbeOption an [Option]. Of two that contradict each other the later holds.
+//
+// WithCount, WithMaxHops, WithFirstHop, WithGapLimit and WithAnomalies mean nothing to some calls. Given to such a call
+// itself, they are refused, with an error that names the calls that they are for; as defaults, given to New or to
+// NewWatcher, they are there for the others. The rest may be given to any call.
 type ProbeOption interface {
 	Option
 	probe(*probeConfig) error
@@ -55,23 +57,6 @@ func (k SocketKind) String() string {
 	return fmt.Sprintf("SocketKind(%d)", int(k))
 }
 
-// probeConfig is what a call may choose.
-type probeConfig struct {
-	timeout      time.Duration
-	interval     time.Duration
-	size         int
-	ttl          int
-	trafficClass int
-	dontFragment bool
-	network      string
-	count        int // 0: the call's own default
-	maxHops      int
-	firstHop     int
-	gapLimit     int    // 0: none
-	flow         uint16 // 0: none
-	anomalies    bool
-}
-
 // config is what a Pinger may choose.
 type config struct {
 	probe     probeConfig
@@ -87,9 +72,6 @@ type config struct {
 	transport Transport
 	log       *slog.Logger
 }
-
-// usualSize is the payload, in bytes, where WithSize says no other.
-const usualSize = 56
 
 func defaults() config {
 	return config{
@@ -109,143 +91,6 @@ func defaults() config {
 type option func(*config) error
 
 func (o option) configure(c *config) error { return o(c) }
-
-type probeOption func(*probeConfig) error
-
-func (o probeOption) probe(c *probeConfig) error { return o(c) }
-func (o probeOption) configure(c *config) error  { return o(&c.probe) }
-
-// inRange is an option that sets *field(c) if low <= n <= high.
-func inRange(name string, n, low, high int, field func(*probeConfig) *int) ProbeOption {
-	return probeOption(func(c *probeConfig) error {
-		if n < low || n > high {
-			return fmt.Errorf("%s(%d): want %d to %d", name, n, low, high)
-		}
-		*field(c) = n
-		return nil
-	})
-}
-
-// WithTimeout sets how long each probe waits for its answer: above 0, 1 s by default. The wait begins when the echo
-// request leaves; one that finds no room to leave within that time ends with [ErrNoRoom]. A reply counts by the time
-// at which it arrived, not by when the program got round to it.
-func WithTimeout(d time.Duration) ProbeOption {
-	return probeOption(func(c *probeConfig) error {
-		if d <= 0 {
-			return fmt.Errorf("WithTimeout(%v): want more than 0", d)
-		}
-		c.timeout = d
-		return nil
-	})
-}
-
-// WithInterval sets the time from one probe of a PingN, Stream or Reachable to the next, and from the third and later
-// ones of a Trace for one distance: 0 or more, 1 s by default. 0 sends each probe as soon as the one before it is
-// settled, be it by an error of sending; a Trace waits 50 ms for that at most. Where more than 8 of these calls run at
-// a time, the second probe of each further one comes up to half an interval early or late, so that calls that start
-// together spread out; which comes when depends on the order in which they start.
-func WithInterval(d time.Duration) ProbeOption {
-	return probeOption(func(c *probeConfig) error {
-		if d < 0 {
-			return fmt.Errorf("WithInterval(%v): want 0 or more", d)
-		}
-		c.interval = d
-		return nil
-	})
-}
-
-// WithSize sets the payload's length in bytes, 56 by default: 0 to 65,507 for IPv4, to 65,527 for IPv6. The ICMP
-// header adds 8. Under 8 there is no room for the whole secret that tells a forged reply from a true one.
-func WithSize(n int) ProbeOption {
-	return inRange("WithSize", n, 0, wire.MaxPayload6, func(c *probeConfig) *int { return &c.size })
-}
-
-// WithTTL sets the TTL or hop limit of the echo requests, 1 to 255. The default is the system's, mostly 64. Trace
-// sets its own.
-func WithTTL(n int) ProbeOption {
-	return inRange("WithTTL", n, 1, 255, func(c *probeConfig) *int { return &c.ttl })
-}
-
-// WithTrafficClass sets the IPv4 type of service or IPv6 traffic class, 0 to 255: the DSCP (RFC 2474) times 4. The
-// default is 0.
-func WithTrafficClass(n int) ProbeOption {
-	return inRange("WithTrafficClass", n, 0, 255, func(c *probeConfig) *int { return &c.trafficClass })
-}
-
-// WithDontFragment says whether echo requests must not be fragmented on the way: a packet too big for a
-// link is then an *[ICMPError] with the MTU of that link, and one too big for this host's own link is not sent
-// at all. The default is false. Linux only.
-func WithDontFragment(on bool) ProbeOption {
-	return probeOption(func(c *probeConfig) error {
-		c.dontFragment = on
-		return nil
-	})
-}
-
-// WithNetwork sets which addresses of a host are used: "ip", the default, "ip4" or "ip6".
-func WithNetwork(network string) ProbeOption {
-	return probeOption(func(c *probeConfig) error {
-		switch network {
-		case "ip", "ip4", "ip6":
-			c.network = network
-			return nil
-		}
-		return fmt.Errorf(`WithNetwork(%q): want "ip", "ip4" or "ip6"`, network)
-	})
-}
-
-// WithCount sets how many echo requests Sweep sends to each address (1 by default), how many Trace sends to each
-// distance (3; it takes 1,000 at most), how many Reachable sends at most (3), PathMTU of a size that is not answered
-// (5), and after how many a Stream ends (never): 1 or more.
-func WithCount(n int) ProbeOption {
-	return inRange("WithCount", n, 1, 1<<31-1, func(c *probeConfig) *int { return &c.count })
-}
-
-// WithMaxHops sets how far a Trace goes at most, 1 to 255 hops. The default is 30.
-func WithMaxHops(n int) ProbeOption {
-	return inRange("WithMaxHops", n, 1, 255, func(c *probeConfig) *int { return &c.maxHops })
-}
-
-// WithFirstHop sets the distance with which a Trace begins, 1 to 255 hops. The default is 1. It may not be above that
-// of WithMaxHops.
-func WithFirstHop(n int) ProbeOption {
-	return inRange("WithFirstHop", n, 1, 255, func(c *probeConfig) *int { return &c.firstHop })
-}
-
-// WithGapLimit has a Trace give up after n silent hops in a row, 1 to 255. By default it goes on to WithMaxHops.
-func WithGapLimit(n int) ProbeOption {
-	return inRange("WithGapLimit", n, 1, 255, func(c *probeConfig) *int { return &c.gapLimit })
-}
-
-// WithAnomalies has Stream and Watcher yield, beside the outcome of each probe, what else came for it: a Reply with
-// that probe's Seq and the Err [ErrLate], [ErrDuplicate], [ErrCorrupted] or [ErrStray]. Of a flood, no more than 64
-// wait to be yielded; Counters has all. The default is false. The counts of a [Statistics] of PingN are there without
-// it.
-func WithAnomalies(on bool) ProbeOption {
-	return probeOption(func(c *probeConfig) error {
-		c.anomalies = on
-		return nil
-	})
-}
-
-// WithFlow has all probes of a call take the same of several paths, and those of another number perhaps another one: 1
-// to 65,535. Routers that share packets out among paths keep those of one flow together (RFC 2992), and tell flows of
-// ICMP apart by checksum and identifier, if at all. So the probes of one number have the same checksum, if they are of
-// the same size and for the same target; the identifier is the Pinger's. Over IPv6 they have the same flow label
-// (RFC 6437) too, in place of the system's choice (Linux only). A Trace goes the way that Pings with its number go.
-//
-// Without it, a Trace has a flow of its own, which is the same each time, and other calls have none: each probe has
-// another checksum. The cost is 16 of the 64 bits of the secret that each probe carries. It needs a payload of 8
-// bytes or more.
-func WithFlow(n int) ProbeOption {
-	return probeOption(func(c *probeConfig) error {
-		if n < 1 || n > 1<<16-1 {
-			return fmt.Errorf("WithFlow(%d): want 1 to 65535", n)
-		}
-		c.flow = uint16(n)
-		return nil
-	})
-}
 
 // WithSource binds the sockets to an address of this host. Given one address, the Pinger pings that family
 // only; given one of each (the option twice), both.
@@ -322,7 +167,9 @@ func WithSocket(kind SocketKind) Option {
 	})
 }
 
-// WithResolver sets who looks up names, net.DefaultResolver by default. Literal addresses are not looked up.
+// WithResolver sets who looks up names, net.DefaultResolver by default. Literal addresses are not looked up. Of several
+// addresses the first that has a route is pinged, see [Pinger.Resolve]. An error that is no *net.DNSError is wrapped in
+// one.
 func WithResolver(r Resolver) Option {
 	return option(func(c *config) error {
 		if r == nil {
@@ -372,35 +219,4 @@ func newConfig(opts []Option) (*config, error) {
 		return nil, fmt.Errorf("ping: %w", err)
 	}
 	return &c, nil
-}
-
-// with applies a call's options. Without any it returns c itself.
-func (c *probeConfig) with(opts []ProbeOption) (*probeConfig, error) {
-	if len(opts) == 0 {
-		return c, nil
-	}
-	own := *c
-	for i, o := range opts {
-		if o == nil {
-			return nil, fmt.Errorf("option %d is nil", i)
-		}
-		if err := o.probe(&own); err != nil {
-			return nil, err
-		}
-	}
-	if err := own.check(); err != nil {
-		return nil, err
-	}
-	return &own, nil
-}
-
-// check refuses options that do not go together.
-func (c *probeConfig) check() error {
-	if c.flow != 0 && c.size < wire.CookieLen {
-		return fmt.Errorf("WithFlow(%d) with WithSize(%d): want a size of %d or more", c.flow, c.size, wire.CookieLen)
-	}
-	if c.firstHop > c.maxHops {
-		return fmt.Errorf("WithFirstHop(%d) with WithMaxHops(%d): want no more than that", c.firstHop, c.maxHops)
-	}
-	return nil
 }

@@ -124,8 +124,6 @@ func FuzzOptions(f *testing.F) {
 				{"WithFlow", ping.WithFlow(n), is(1, 65535), func() bool {
 					return sent.FlowLabel > 0 && sent.FlowLabel <= 0xfffff
 				}},
-				{"WithCount", ping.WithCount(n), is(1, 1<<31-1), nil},
-				{"WithMaxHops", ping.WithMaxHops(n), is(1, 255), nil},
 				{"WithTimeout", ping.WithTimeout(length), d > 0, nil},
 				{"WithInterval", ping.WithInterval(length), d >= 0, nil},
 				{"WithNetwork", ping.WithNetwork(s), s == "ip" || s == "ip6" || s == "ip4", nil},
@@ -153,6 +151,8 @@ func FuzzOptions(f *testing.F) {
 			valid bool
 		}{
 			{"WithMark", ping.WithMark(n), n >= 0 && int64(n) <= 1<<32-1},
+			{"WithCount", ping.WithCount(n), n >= 1 && n <= 1<<31-1},
+			{"WithMaxHops", ping.WithMaxHops(n), n >= 1 && n <= 255},
 			{"WithRate", ping.WithRate(n), n >= 1 && n <= 10_000_000},
 			{"WithSocket", ping.WithSocket(ping.SocketKind(n)), n >= 0 && n <= int(ping.SocketRaw)},
 			{"WithInterface", ping.WithInterface(s), s != ""},

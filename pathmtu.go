@@ -49,7 +49,7 @@ const (
 // WithDontFragment and WithInterval have no effect. On other systems than Linux it is errors.ErrUnsupported, as
 // WithDontFragment is. A [Transport] of your own must heed Message.DontFragment, or the result is wrong.
 func (p *Pinger) PathMTU(ctx context.Context, host string, opts ...ProbeOption) (int, error) {
-	c, err := p.prepare(ctx, host, append(slices.Clip(opts), WithDontFragment(true), WithSize(usualSize)))
+	c, err := p.prepare(ctx, onPathMTU, host, append(slices.Clip(opts), WithDontFragment(true), WithSize(usualSize)))
 	if err != nil {
 		if errors.Is(err, errors.ErrUnsupported) {
 			err = fmt.Errorf("PathMTU: %w", err)

@@ -134,7 +134,7 @@ func (p *Pinger) Counters() Counters {
 // *[ICMPError], ctx's error, net.ErrClosed, a *net.DNSError, or why the request could not be sent.
 func (p *Pinger) Ping(ctx context.Context, host string, opts ...ProbeOption) (Reply, error) {
 	var reply Reply
-	c, err := p.prepare(ctx, host, opts)
+	c, err := p.prepare(ctx, onPing, host, opts)
 	if err == nil {
 		defer c.end()
 		settled := false
@@ -144,6 +144,8 @@ func (p *Pinger) Ping(ctx context.Context, host string, opts ...ProbeOption) (Re
 		})
 		if settled {
 			err = reply.Err
+		} else {
+			reply.Target = c.target
 		}
 	}
 	if err != nil {

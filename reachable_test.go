@@ -2,7 +2,9 @@ package ping_test
 
 import (
 	"errors"
+	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -87,5 +89,48 @@ func TestReachableErrors(t *testing.T) {
 				t.Errorf("%s: Timeout of %v", c.name, err)
 			}
 		})
+	}
+}
+
+// FirstReply returns the reply that Reachable waits for; without one, what the error is about.
+func TestFirstReply(t *testing.T) {
+	router := netip.MustParseAddr("192.0.2.254")
+	for _, c := range []struct {
+		name   string
+		answer func(n int, m ping.Message) []delayed
+		seq    int
+		from   netip.Addr
+		kind   string
+	}{
+		{"at the third", func(n int, m ping.Message) []delayed {
+			if n < 2 {
+				return []delayed{{ms, refusal(m, "192.0.2.254", 3, 1)}}
+			}
+			return []delayed{{ms, echoed(m)}}
+		}, 2, netip.MustParseAddr(target), ""},
+		{"refused at the second", func(n int, m ping.Message) []delayed {
+			if n != 1 {
+				return nil
+			}
+			return []delayed{{ms, refusal(m, "192.0.2.254", 3, 1)}}
+		}, 1, router, "icmp"},
+		{"silence", nil, 2, netip.Addr{}, "timeout"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newFakePinger(t, newFake(c.answer))
+			r, err := p.FirstReply(t.Context(), target)
+			if r.Seq != c.seq || r.From != c.from || r.Err != err || ping.ErrorKind(err) != c.kind || r.Sent.IsZero() {
+				t.Errorf("%s: got %v, %v", c.name, r, err)
+			}
+			again := newFakePinger(t, newFake(c.answer)).Reachable(t.Context(), target)
+			if fmt.Sprint(again) != fmt.Sprint(err) {
+				t.Errorf("%s: Reachable is %v, FirstReply %v", c.name, again, err)
+			}
+		})
+	}
+	p := newFakePinger(t, newFake(nil))
+	p.Close()
+	if r, err := p.FirstReply(t.Context(), target); !errors.Is(err, net.ErrClosed) || r.Err != err {
+		t.Errorf("after Close: %v, %v", r, err)
 	}
 }

@@ -3,6 +3,8 @@ package ping
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/netip"
 	"time"
 
@@ -14,6 +16,9 @@ type Reply struct {
 	// Seq counts the probes of the call, from 0. It is not the sequence number on the wire, which all calls
 	// share.
 	Seq int
+	// Target is the address that was asked, with the zone as the caller wrote it, also where a router answers. Invalid
+	// if there was none to ask, as for a name that has no address.
+	Target netip.Addr
 	// From is who answered: the target, or the router that sent the ICMP error. Invalid if nobody did.
 	From netip.Addr
 	// RTT is the time from sending to the answer, never above the timeout. It is 0 when Err is not nil, except for an
@@ -29,15 +34,85 @@ type Reply struct {
 	// Clock says what measured the RTT.
 	Clock Clock
 	// Err is nil for an echo reply. Otherwise it is ErrTimeout, an *ICMPError, or why the probe could
-	// not be sent.
+	// not be sent. ErrorKind tells them apart by a word.
 	Err error
 }
 
-// MarshalJSON returns an object with the fields seq, from, rtt_ns, ttl, size, sent, received, clock, error and, for an
-// [ICMPError], icmp_error; those that are not known are left out. It is for others to read: there is no way back.
+// String is a line as ping(8) prints it, such as "64 bytes from 192.0.2.1: seq=0 ttl=64 time=0.123 ms" or "From
+// 192.0.2.254: seq=1 destination host unreachable". Seq counts from 0. For other errors it is "192.0.2.1: seq=2 no
+// reply in time", say, or "192.0.2.1: seq=3 not sent: network is unreachable"; without a Target, that is where no
+// probe was made, it is the error alone.
+func (r Reply) String() string {
+	err := r.Err
+	if named, ok := err.(*probeError); ok {
+		err = named.err
+	}
+	kind := ErrorKind(err)
+	switch kind {
+	case "":
+		return r.answer()
+	case "late", "duplicate", "corrupted", "stray":
+		return r.answer() + " (" + err.Error() + ")"
+	case "icmp":
+		var refused *ICMPError
+		errors.As(err, &refused)
+		return fmt.Sprintf("From %v: seq=%d %s", refused.From, r.Seq, refused.reasonMTU())
+	}
+	if !r.Target.IsValid() {
+		return r.Err.Error()
+	}
+	text := err.Error()
+	if kind == "not_sent" {
+		text = "not sent: " + text
+	}
+	return fmt.Sprintf("%v: seq=%d %s", r.Target, r.Seq, text)
+}
+
+// answer is the line for an echo reply. It leaves out what is not known.
+func (r Reply) answer() string {
+	b := fmt.Appendf(nil, "%d bytes from %v: seq=%d", r.Size, r.From, r.Seq)
+	if r.TTL > 0 {
+		b = fmt.Appendf(b, " ttl=%d", r.TTL)
+	}
+	if r.Err == nil || r.RTT > 0 {
+		b = fmt.Appendf(b, " time=%.3f ms", milliseconds(r.RTT))
+	}
+	return string(b)
+}
+
+// LogValue groups target, seq, from (if that is not the target), rtt, ttl and size, and for an error kind, which is
+// [ErrorKind], and error; those that are not known are left out.
+func (r Reply) LogValue() slog.Value {
+	attrs := make([]slog.Attr, 0, 8)
+	if r.Target.IsValid() {
+		attrs = append(attrs, slog.String("target", r.Target.String()))
+	}
+	attrs = append(attrs, slog.Int("seq", r.Seq))
+	if r.From.IsValid() && r.From != r.Target {
+		attrs = append(attrs, slog.String("from", r.From.String()))
+	}
+	if r.Err == nil || r.RTT > 0 {
+		attrs = append(attrs, slog.Duration("rtt", r.RTT))
+	}
+	if r.TTL > 0 {
+		attrs = append(attrs, slog.Int("ttl", r.TTL))
+	}
+	if r.Size > 0 {
+		attrs = append(attrs, slog.Int("size", r.Size))
+	}
+	if r.Err != nil {
+		attrs = append(attrs, slog.String("kind", ErrorKind(r.Err)), slog.String("error", r.Err.Error()))
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// MarshalJSON returns an object with the fields seq, target, from, rtt_ns, ttl, size, sent, received, clock, for an
+// error kind, which is [ErrorKind], and error, and for an [ICMPError] icmp_error; those that are not known are left
+// out. It is for others to read: there is no way back.
 func (r Reply) MarshalJSON() ([]byte, error) {
 	v := struct {
 		Seq      int           `json:"seq"`
+		Target   netip.Addr    `json:"target,omitzero"`
 		From     netip.Addr    `json:"from,omitzero"`
 		RTT      time.Duration `json:"rtt_ns,omitempty"`
 		TTL      int           `json:"ttl,omitempty"`
@@ -45,9 +120,13 @@ func (r Reply) MarshalJSON() ([]byte, error) {
 		Sent     time.Time     `json:"sent,omitzero"`
 		Received time.Time     `json:"received,omitzero"`
 		Clock    string        `json:"clock,omitempty"`
+		Kind     string        `json:"kind,omitempty"`
 		Err      string        `json:"error,omitempty"`
 		ICMP     *ICMPError    `json:"icmp_error,omitempty"`
-	}{r.Seq, r.From, r.RTT, r.TTL, r.Size, r.Sent, r.Received, "", "", nil}
+	}{
+		Seq: r.Seq, Target: r.Target, From: r.From, RTT: r.RTT, TTL: r.TTL, Size: r.Size,
+		Sent: r.Sent, Received: r.Received, Kind: ErrorKind(r.Err),
+	}
 	if !r.Received.IsZero() {
 		v.Clock = r.Clock.String()
 	}
@@ -61,13 +140,14 @@ func (r Reply) MarshalJSON() ([]byte, error) {
 // newReply makes a Reply of what became of a probe to target.
 func newReply(r *flight.Result, target netip.Addr) Reply {
 	reply := Reply{
-		Seq:   int(r.Tag),
-		From:  r.From,
-		RTT:   time.Duration(r.RTT),
-		TTL:   r.TTL,
-		Size:  r.Size,
-		Clock: Clock(r.Clock),
-		Err:   errorOf(r),
+		Seq:    int(r.Tag),
+		Target: target,
+		From:   r.From,
+		RTT:    time.Duration(r.RTT),
+		TTL:    r.TTL,
+		Size:   r.Size,
+		Clock:  Clock(r.Clock),
+		Err:    errorOf(r),
 	}
 	if r.Sent != 0 {
 		reply.Sent = time.Unix(0, r.Sent)

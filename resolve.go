@@ -10,9 +10,12 @@ import (
 )
 
 // Resolve returns the address that the other methods would ping for host: of the family that WithNetwork asks for,
-// and that the Pinger has a socket for. A literal address is not looked up. The error is as Ping's.
+// and that the Pinger has a socket for. A literal address is not looked up. Of several addresses for a name it is the
+// first, in the Resolver's order, that this host has a route to, by the Pinger's source address, interface and mark
+// (RFC 6724 section 6, rule 1); where there is a route to none, the first. The error is as Ping's. The other options
+// have no effect: those of the call to come may be given.
 func (p *Pinger) Resolve(ctx context.Context, host string, opts ...ProbeOption) (netip.Addr, error) {
-	config, err := p.config.probe.with(opts)
+	config, err := p.config.probe.with(0, opts)
 	if err == nil {
 		err = ctx.Err()
 	}
@@ -25,54 +28,115 @@ func (p *Pinger) Resolve(ctx context.Context, host string, opts ...ProbeOption) 
 			return addr, nil
 		}
 	}
-	return netip.Addr{}, &probeError{host, err}
+	return netip.Addr{}, &probeError{host: host, err: err}
+}
+
+// Resolve returns the address that a Pinger of these options would ping for host, as [Pinger.Resolve] does. It opens no
+// ICMP socket, and needs no permission for one: a family that the system has no such sockets for is not left out. What
+// counts is WithNetwork and WithResolver, the family of WithSource, and for routes WithInterface and WithMark.
+func Resolve(ctx context.Context, host string, opts ...Option) (netip.Addr, error) {
+	config, err := newConfig(opts)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	if err = ctx.Err(); err == nil {
+		var addr netip.Addr
+		if addr, _, err = config.resolve(ctx, host, config.probe.network, config.checkFamily); err == nil {
+			return addr, nil
+		}
+	}
+	return netip.Addr{}, &probeError{host: host, err: err}
 }
 
 // resolve returns the address to ping for host, and whether host is just that: then it is not looked up.
 func (p *Pinger) resolve(ctx context.Context, host, network string) (addr netip.Addr, literal bool, err error) {
+	return p.config.resolve(ctx, host, network, func(v6 bool) error {
+		_, err := p.conn(v6, false, 0)
+		return err
+	})
+}
+
+// resolve is that of a Pinger. The function says why a family cannot be pinged.
+func (c *config) resolve(
+	ctx context.Context, host, network string, family func(v6 bool) error,
+) (addr netip.Addr, literal bool, err error) {
 	if host == "" {
 		return netip.Addr{}, false, errors.New("empty host name: want a name or an address")
 	}
 	if addr, err := netip.ParseAddr(host); err == nil {
-		if err := p.checkFor(addr, network); err != nil {
+		if err := c.checkFor(addr, network); err != nil {
 			return netip.Addr{}, true, err
 		}
-		_, err := p.conn(addr.Is6(), false, 0)
-		return addr, true, err
+		return addr, true, family(addr.Is6())
 	}
-	addr, err = p.lookUp(ctx, host, network)
+	addr, err = c.lookUp(ctx, host, network, family)
 	return addr, false, err
 }
 
 // lookUp returns the address to ping for a name.
-func (p *Pinger) lookUp(ctx context.Context, host, network string) (netip.Addr, error) {
-	addrs, err := p.config.resolver.LookupNetIP(ctx, network, host)
+func (c *config) lookUp(
+	ctx context.Context, host, network string, family func(v6 bool) error,
+) (netip.Addr, error) {
+	addrs, err := c.resolver.LookupNetIP(ctx, network, host)
 	if err != nil {
-		// net.Resolver says so where there are addresses of the other family alone.
-		if errors.As(err, new(*net.AddrError)) {
-			err = noAddress(host)
-		}
-		if ctx.Err() != nil {
-			err = fmt.Errorf("%w: %w", ctx.Err(), err)
-		}
-		return netip.Addr{}, err
+		return netip.Addr{}, lookUpError(ctx, host, err)
 	}
+	var first netip.Addr // that can be pinged
 	err = noAddress(host)
 	for _, addr := range addrs {
 		addr = addr.Unmap()
 		if !addr.IsValid() || network == "ip4" && !addr.Is4() || network == "ip6" && !addr.Is6() {
 			continue
 		}
-		_, e := p.conn(addr.Is6(), false, 0)
+		e := family(addr.Is6())
 		if e == nil {
-			e = p.check(addr)
+			e = c.check(addr)
 		}
-		if e == nil {
+		switch {
+		case e != nil:
+			err = fmt.Errorf("%v: %w", addr, e)
+		case len(addrs) == 1 || c.hasRoute(ctx, addr):
 			return addr, nil
+		case !first.IsValid():
+			first = addr
 		}
-		err = fmt.Errorf("%v: %w", addr, e)
+	}
+	if first.IsValid() {
+		return first, nil
 	}
 	return netip.Addr{}, err
+}
+
+// lookUpError is the error of a Resolver as a *net.DNSError, which wraps ctx's if that has ended.
+func lookUpError(ctx context.Context, host string, err error) error {
+	switch {
+	case errors.As(err, new(*net.AddrError)):
+		// net.Resolver says so where there are addresses of the other family alone.
+		err = noAddress(host)
+	case !errors.As(err, new(*net.DNSError)):
+		err = &net.DNSError{Err: err.Error(), Name: host, UnwrapErr: err, IsTimeout: isTimeout(err)}
+	}
+	if ctx.Err() != nil {
+		err = fmt.Errorf("%w: %w", ctx.Err(), err)
+	}
+	return err
+}
+
+// hasRoute reports whether this host's routes lead to an address. Over a Transport nobody knows, and it may be so.
+func (c *config) hasRoute(ctx context.Context, addr netip.Addr) bool {
+	return c.transport != nil || route(ctx, c.socket(addr.Is6(), false), addr) == nil
+}
+
+// checkFamily refuses an IP version of which WithSource names no address, but of the other.
+func (c *config) checkFamily(v6 bool) error {
+	source, other, alone := c.source4, c.source6, "IPv6"
+	if v6 {
+		source, other, alone = c.source6, c.source4, "IPv4"
+	}
+	if !source.IsValid() && other.IsValid() {
+		return fmt.Errorf("WithSource(%v) has the Pinger ping %s only", other, alone)
+	}
+	return nil
 }
 
 func noAddress(host string) error {
@@ -80,15 +144,15 @@ func noAddress(host string) error {
 }
 
 // checkFor refuses addresses that WithNetwork or check does.
-func (p *Pinger) checkFor(addr netip.Addr, network string) error {
+func (c *config) checkFor(addr netip.Addr, network string) error {
 	if network == "ip4" && !addr.Is4() || network == "ip6" && !addr.Is6() {
 		return fmt.Errorf("%v is not an address for WithNetwork(%q)", addr, network)
 	}
-	return p.check(addr)
+	return c.check(addr)
 }
 
 // check refuses addresses that one host alone does not answer for, or that the system cannot send to.
-func (p *Pinger) check(addr netip.Addr) error {
+func (c *config) check(addr netip.Addr) error {
 	switch {
 	case !addr.IsValid():
 		return errors.New("the zero netip.Addr is no address")
@@ -99,10 +163,10 @@ func (p *Pinger) check(addr netip.Addr) error {
 	case addr.IsMulticast() || addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
 		return fmt.Errorf("%v is a multicast or broadcast address: want one host's", addr)
 	case addr.Is6() && addr.IsLinkLocalUnicast():
-		if addr.Zone() == "" && p.config.device == "" && p.config.transport == nil {
+		if addr.Zone() == "" && c.device == "" && c.transport == nil {
 			return fmt.Errorf("%v is link-local and needs a zone: %v%%eth0, say", addr, addr)
 		}
-		if addr.Zone() != "" && p.config.transport == nil {
+		if addr.Zone() != "" && c.transport == nil {
 			return checkZone(addr.Zone())
 		}
 	case addr.Zone() != "":
@@ -112,8 +176,8 @@ func (p *Pinger) check(addr netip.Addr) error {
 }
 
 // numbered is addr with its zone, if it has one, as a number, which the kernel's sockets need not look up.
-func (p *Pinger) numbered(addr netip.Addr) netip.Addr {
-	if addr.Zone() == "" || p.config.transport != nil {
+func (c *config) numbered(addr netip.Addr) netip.Addr {
+	if addr.Zone() == "" || c.transport != nil {
 		return addr
 	}
 	index, err := zoneIndex(addr.Zone())

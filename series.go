@@ -18,7 +18,7 @@ func (p *Pinger) PingN(ctx context.Context, host string, n int, opts ...ProbeOpt
 	if n < 1 {
 		return nil, &probeError{host, fmt.Errorf("PingN: n is %d, want 1 or more", n)}
 	}
-	c, err := p.prepare(ctx, host, opts)
+	c, err := p.prepare(ctx, onPingN, host, opts)
 	if err != nil {
 		var s *Statistics
 		if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
@@ -48,7 +48,7 @@ func (p *Pinger) PingN(ctx context.Context, host string, n int, opts ...ProbeOpt
 // falls due while the body of the loop is at work waits for that; no RTT is distorted by it.
 func (p *Pinger) Stream(ctx context.Context, host string, opts ...ProbeOption) iter.Seq2[Reply, error] {
 	return func(yield func(Reply, error) bool) {
-		c, err := p.prepare(ctx, host, opts)
+		c, err := p.prepare(ctx, onStream, host, opts)
 		if err == nil {
 			defer c.end()
 			c.Anomalies(c.config.anomalies)
@@ -69,36 +69,52 @@ func (p *Pinger) Stream(ctx context.Context, host string, opts ...ProbeOption) i
 // answered. If none is, the error wraps the *[ICMPError] that one of them met, else [ErrTimeout], or why none could
 // be sent.
 func (p *Pinger) Reachable(ctx context.Context, host string, opts ...ProbeOption) error {
-	c, err := p.prepare(ctx, host, opts)
+	_, err := p.firstReply(ctx, onReachable, host, opts)
+	return err
+}
+
+// FirstReply is Reachable that returns the first echo reply, as soon as it comes. Without one the error, which is also
+// the Reply's Err, is that of Reachable, and the Reply is otherwise that of the probe that the error is about.
+func (p *Pinger) FirstReply(ctx context.Context, host string, opts ...ProbeOption) (Reply, error) {
+	return p.firstReply(ctx, onFirstReply, host, opts)
+}
+
+func (p *Pinger) firstReply(ctx context.Context, kind callSet, host string, opts []ProbeOption) (Reply, error) {
+	c, err := p.prepare(ctx, kind, host, opts)
 	if err != nil {
-		return &probeError{host, err}
+		err = &probeError{host: host, err: err}
+		return Reply{Err: err}, err
 	}
 	defer c.end()
 	n := c.config.count
 	if n == 0 {
 		n = 3
 	}
-	var refusal *ICMPError
-	var timeout, reason error
-	answered := false
+	var reply Reply // the most telling
+	told := 0       // how much it tells
 	_, err = c.runSeries(ctx, n, func(r *flight.Result) bool {
-		reason = errorOf(r)
-		answered = reason == nil
-		if errors.Is(reason, ErrTimeout) {
-			timeout = reason
+		tells := 1
+		switch r.Kind {
+		case flight.Answered:
+			tells = 4
+		case flight.Refused:
+			tells = 3
+		case flight.TimedOut, flight.Dropped:
+			tells = 2
 		}
-		errors.As(reason, &refusal)
-		return !answered
+		if tells >= told {
+			told, reply = tells, newReply(r, c.target)
+		}
+		return r.Kind != flight.Answered
 	})
 	switch {
-	case answered:
-		return nil
+	case told > 0 && reply.Err == nil:
+		return reply, nil
 	case err != nil:
-		return &probeError{host, err}
-	case refusal != nil:
-		reason = refusal
-	case timeout != nil:
-		reason = timeout
+		reply = Reply{Target: c.target}
+	default:
+		err = fmt.Errorf("none of %d echo requests answered: %w", n, reply.Err)
 	}
-	return &probeError{host, fmt.Errorf("none of %d echo requests answered: %w", n, reason)}
+	reply.Err = &probeError{host: host, err: err}
+	return reply, reply.Err
 }

@@ -1,9 +1,11 @@
 package ping
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 
 	"github.com/icmpsock/ping/internal/engine"
 	"github.com/icmpsock/ping/internal/icmpsock"
@@ -45,6 +47,17 @@ func openSocket(c socketConfig) (*icmpsock.Socket, error) {
 		return nil, notPermitted(c.kind, err)
 	}
 	return s, err
+}
+
+// route says why this host's routes do not lead from such a socket to an address, nil if they do.
+func route(ctx context.Context, c socketConfig, addr netip.Addr) error {
+	return icmpsock.Route(ctx, icmpsock.Config{
+		V6:      c.v6,
+		Source:  c.source,
+		Device:  c.device,
+		Mark:    c.mark,
+		HasMark: c.hasMark,
+	}, addr)
 }
 
 // openKind opens a socket of one kind. An error names the option that it is about.

@@ -3,6 +3,7 @@
 package ping
 
 import (
+	"context"
 	crand "crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -49,6 +50,23 @@ func openLink(c socketConfig) (engine.Link, slog.Value, error) {
 	}
 	return newLink(s), slog.GroupValue(slog.String("kind", kind.String())), nil
 }
+
+// route says why this host's routes do not lead from such a socket to an address, nil if they do: to connect a UDP
+// socket sends nothing.
+func route(ctx context.Context, c socketConfig, addr netip.Addr) error {
+	var d net.Dialer
+	if c.source.IsValid() {
+		d.LocalAddr = net.UDPAddrFromAddrPort(netip.AddrPortFrom(c.source, 0))
+	}
+	conn, err := d.DialContext(ctx, "udp", netip.AddrPortFrom(addr, discard).String())
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// discard is the port of a service that drops what it gets (RFC 863).
+const discard = 9
 
 func openSocket(config socketConfig) (*socket, error) {
 	switch {

@@ -110,23 +110,10 @@ func (p *Pinger) checkClosed() error {
 
 // open opens a line of one family. The caller holds p.opening.
 func (p *Pinger) open(family int, dontFragment bool) line {
-	sources := [2]netip.Addr{p.config.source4, p.config.source6}
-	source, other := sources[family], sources[1-family]
-	if !source.IsValid() && other.IsValid() {
-		alone := [2]string{"IPv6", "IPv4"}[family]
-		err := fmt.Errorf("WithSource(%v) has the Pinger ping %s only", other, alone)
+	if err := p.config.checkFamily(family == 1); err != nil {
 		return line{err: err, tried: time.Now()}
 	}
-	link, about, err := openLink(socketConfig{
-		v6:           family == 1,
-		kind:         p.config.kind,
-		source:       source,
-		device:       p.config.device,
-		mark:         p.config.mark,
-		hasMark:      p.config.hasMark,
-		dontFragment: dontFragment,
-		wire:         p.config.wire,
-	})
+	link, about, err := openLink(p.config.socket(family == 1, dontFragment))
 	if err != nil {
 		p.note("ping: no socket", "ipv6", family == 1, "error", err)
 		return line{err: err, tried: time.Now()}
@@ -285,4 +272,22 @@ type socketConfig struct {
 	hasMark      bool
 	dontFragment bool
 	wire         bool // transmit stamps
+}
+
+// socket is what a Pinger's socket of one IP version is opened with.
+func (c *config) socket(v6, dontFragment bool) socketConfig {
+	source := c.source4
+	if v6 {
+		source = c.source6
+	}
+	return socketConfig{
+		v6:           v6,
+		kind:         c.kind,
+		source:       source,
+		device:       c.device,
+		mark:         c.mark,
+		hasMark:      c.hasMark,
+		dontFragment: dontFragment,
+		wire:         c.wire,
+	}
 }

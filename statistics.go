@@ -2,12 +2,10 @@ package ping
 
 import (
 	"cmp"
-	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"math"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -21,7 +19,8 @@ import (
 //
 // The zero value is empty and ready for [Statistics.Add]. It is not safe for concurrent use.
 type Statistics struct {
-	Target netip.Addr `json:"target"`
+	// Target is whom the probes were for: as PingN found it, or that of the first Reply to Add.
+	Target netip.Addr `json:"target,omitzero"`
 	// Replies has one entry per settled probe, in order of Seq, the lost ones with their Err. PingN fills it;
 	// Add does not.
 	Replies []Reply `json:"replies,omitempty"`
@@ -69,6 +68,7 @@ type Statistics struct {
 	jitter   float64
 	last     time.Duration // the RTT before
 	latest   Reply         // that to the probe that left last of those answered
+	complete bool          // PingN has finished it: there is nothing that it does not know
 }
 
 // Add counts one settled probe, such as a Stream yields, in constant memory: the replies are not kept, so that Median
@@ -77,33 +77,37 @@ type Statistics struct {
 // whole Pinger. A probe that was not settled, because ctx or the Pinger ended, is not counted. The probes may be
 // those of several calls, if they have one target and come as they were settled; else Reordered and Jitter mean
 // nothing.
+// The first Reply with a Target sets that of the Statistics, where it is not set.
 func (s *Statistics) Add(r Reply) {
-	var icmpError *ICMPError
-	switch {
-	case r.Err == nil:
+	if !s.Target.IsValid() {
+		s.Target = r.Target
+	}
+	switch ErrorKind(r.Err) {
+	case "":
 		s.Sent++
 		s.Received++
 		s.addRTT(r)
-	case r.Err == ErrLate:
+	case "late":
 		s.Late++
-	case r.Err == ErrDuplicate:
+	case "duplicate":
 		s.Duplicates++
-	case r.Err == ErrCorrupted:
+	case "corrupted":
 		s.Corrupted++
-	case r.Err == ErrStray:
+	case "stray":
 		s.Stray++
-	case errors.As(r.Err, &icmpError):
+	case "icmp":
 		s.Sent++
 		s.Lost++
 		s.Errors++
-	case errors.Is(r.Err, ErrTimeout):
+	case "timeout":
 		s.Sent++
 		s.Lost++
-		if errors.Is(r.Err, ErrLocalDrop) {
-			s.LocalDrops++
-		}
-	case errors.Is(r.Err, net.ErrClosed), errors.Is(r.Err, context.Canceled), errors.Is(r.Err, context.DeadlineExceeded):
-	default:
+	case "local_drop":
+		s.Sent++
+		s.Lost++
+		s.LocalDrops++
+	case "canceled", "closed":
+	default: // it has not left
 		s.SendErrors++
 	}
 }
@@ -139,6 +143,7 @@ func (s *Statistics) finish(pending int, o flight.Oddities) {
 	s.Sent += pending
 	s.Pending = pending
 	s.Duplicates, s.Late, s.Corrupted, s.Stray = o.Duplicates, o.Late, o.Corrupted, o.Stray
+	s.complete = true
 }
 
 // Loss is the share of the probes that were made and not answered, from 0 to 1. What could not be sent (SendErrors)
@@ -195,7 +200,48 @@ func (s Statistics) String() string {
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// LogValue groups what a log line has room for. Errors and the like are there if there were any.
+// MarshalJSON returns an object with the fields, and loss, which is what [Statistics.Loss] returns. It leaves out what
+// was not measured: the RTT figures where there was no reply, and jitter_ns where there was but one; and of Statistics
+// by Add, which cannot know of them, median_ns, and those of late, duplicates, corrupted and stray that are 0. It reads
+// back by json.Unmarshal, unless there are Replies.
+func (s Statistics) MarshalJSON() ([]byte, error) {
+	type fields Statistics
+	v := struct {
+		fields
+		Loss       float64        `json:"loss"`
+		Late       *int           `json:"late,omitempty"`
+		Duplicates *int           `json:"duplicates,omitempty"`
+		Corrupted  *int           `json:"corrupted,omitempty"`
+		Stray      *int           `json:"stray,omitempty"`
+		Min        *time.Duration `json:"min_ns,omitempty"`
+		Max        *time.Duration `json:"max_ns,omitempty"`
+		Mean       *time.Duration `json:"mean_ns,omitempty"`
+		Median     *time.Duration `json:"median_ns,omitempty"`
+		StdDev     *time.Duration `json:"stddev_ns,omitempty"`
+		Jitter     *time.Duration `json:"jitter_ns,omitempty"`
+	}{fields: fields(s), Loss: s.Loss()}
+	known := func(n *int) *int {
+		if s.complete || *n > 0 {
+			return n
+		}
+		return nil
+	}
+	v.Late, v.Duplicates = known(&s.Late), known(&s.Duplicates)
+	v.Corrupted, v.Stray = known(&s.Corrupted), known(&s.Stray)
+	if s.Received > 0 {
+		v.Min, v.Max, v.Mean, v.StdDev = &s.Min, &s.Max, &s.Mean, &s.StdDev
+		if s.complete || s.Median > 0 {
+			v.Median = &s.Median
+		}
+	}
+	if s.Received > 1 {
+		v.Jitter = &s.Jitter
+	}
+	return json.Marshal(v)
+}
+
+// LogValue groups what a log line has room for. Errors and the like are there if there were any, and RTTs if there was
+// a reply.
 func (s Statistics) LogValue() slog.Value {
 	var attrs []slog.Attr
 	if s.Target.IsValid() {
@@ -210,12 +256,15 @@ func (s Statistics) LogValue() slog.Value {
 			attrs = append(attrs, slog.Int(c.key, c.n))
 		}
 	}
-	return slog.GroupValue(append(attrs,
-		slog.Duration("min", s.Min),
-		slog.Duration("mean", s.Mean),
-		slog.Duration("max", s.Max),
-		slog.Duration("stddev", s.StdDev),
-		slog.Duration("jitter", s.Jitter))...)
+	if s.Received > 0 {
+		attrs = append(attrs,
+			slog.Duration("min", s.Min),
+			slog.Duration("mean", s.Mean),
+			slog.Duration("max", s.Max),
+			slog.Duration("stddev", s.StdDev),
+			slog.Duration("jitter", s.Jitter))
+	}
+	return slog.GroupValue(attrs...)
 }
 
 // A mishap is something that few series have any of.

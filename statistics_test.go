@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -310,4 +312,59 @@ func TestLogValue(t *testing.T) {
 			t.Errorf("%q is not in %s", want, b.String())
 		}
 	}
+	b.Reset()
+	slog.New(slog.NewTextHandler(&b, nil)).Info("done", "ping", sum(rtts(-1)))
+	if strings.Contains(b.String(), "mean") {
+		t.Errorf("there is an RTT in %s", b.String())
+	}
+}
+
+// JSON has what was measured, which may be 0, and nothing else.
+func TestStatisticsJSONFields(t *testing.T) {
+	always := []string{"icmp_errors", "local_drops", "loss", "lost", "pending", "received", "reordered", "send_errors", "sent"}
+	rtts1 := []string{"max_ns", "mean_ns", "min_ns", "stddev_ns"}
+	beside := []string{"corrupted", "duplicates", "late", "stray"}
+	whole := []string{"replies", "target"}
+	for _, c := range []struct {
+		name string
+		s    *ping.Statistics
+		want [][]string
+	}{
+		{"nothing", &ping.Statistics{}, [][]string{always}},
+		{"PingN, lost", pinged(t, -1), [][]string{always, beside, whole}},
+		{"PingN of one", pinged(t, ms), [][]string{always, beside, whole, rtts1, {"median_ns"}}},
+		{"PingN of two", pinged(t, ms, ms), [][]string{always, beside, whole, rtts1, {"median_ns", "jitter_ns"}}},
+		{"Add, lost", added(ping.ErrTimeout), [][]string{always}},
+		{"Add of one", added(nil), [][]string{always, rtts1}},
+		{"Add of two", added(nil, nil), [][]string{always, rtts1, {"jitter_ns"}}},
+		{"Add of anomalies", added(nil, ping.ErrLate, ping.ErrStray), [][]string{always, rtts1, {"late", "stray"}}},
+	} {
+		data, err := json.Marshal(c.s)
+		var fields map[string]any
+		if err != nil || json.Unmarshal(data, &fields) != nil {
+			t.Fatalf("%s: %s, %v", c.name, data, err)
+		}
+		got, want := slices.Sorted(maps.Keys(fields)), slices.Sorted(slices.Values(slices.Concat(c.want...)))
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: JSON has %v, want %v", c.name, got, want)
+		}
+		if fields["loss"] != c.s.Loss() {
+			t.Errorf("%s: loss %v, want %v", c.name, fields["loss"], c.s.Loss())
+		}
+		c.s.Replies = nil // there is no way back for them
+		var back ping.Statistics
+		if data, err = json.Marshal(c.s); err != nil || json.Unmarshal(data, &back) != nil ||
+			back.String() != c.s.String() || back.Late != c.s.Late || back.Jitter != c.s.Jitter || back.Median != c.s.Median {
+			t.Errorf("%s: %s reads back as %+v, %v", c.name, data, back, err)
+		}
+	}
+}
+
+// added are Statistics of probes that ended so.
+func added(errs ...error) *ping.Statistics {
+	s := new(ping.Statistics)
+	for i, err := range errs {
+		s.Add(ping.Reply{Seq: i, RTT: ms, Err: err})
+	}
+	return s
 }

@@ -42,7 +42,7 @@ func (p *Pinger) Sweep(
 	ctx context.Context, addrs iter.Seq[netip.Addr], opts ...ProbeOption,
 ) iter.Seq2[netip.Addr, Reply] {
 	return func(yield func(netip.Addr, Reply) bool) {
-		config, err := p.config.probe.with(opts)
+		config, err := p.config.probe.with(onSweep, opts)
 		if _, e := p.usable(); err == nil && errors.Is(e, errBubble) {
 			err = e
 		}
@@ -214,16 +214,16 @@ func (s *sweep) feed(addrs iter.Seq[netip.Addr]) {
 // give supplies the lanes with one address. It reports false if the sweep has ended.
 func (s *sweep) give(addr netip.Addr) bool {
 	i := family(addr.Is6())
-	if err := cmp.Or(s.pinger.checkFor(addr, s.config.network), s.errs[i]); err != nil {
+	if err := cmp.Or(s.pinger.config.checkFor(addr, s.config.network), s.errs[i]); err != nil {
 		for echo := range s.count {
-			if !s.report(append(s.chunk(), swept{addr, Reply{Seq: echo, Err: err}})) {
+			if !s.report(append(s.chunk(), swept{addr, Reply{Seq: echo, Target: addr, Err: err}})) {
 				return false
 			}
 		}
 		return s.ctx.Err() == nil
 	}
 	supply := &s.supplies[i]
-	dst := s.pinger.numbered(addr)
+	dst := s.pinger.config.numbered(addr)
 	for s.ctx.Err() == nil {
 		n := supply.put(target{addr, dst})
 		if n == 0 {

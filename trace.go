@@ -49,7 +49,7 @@ const (
 // probe. After Reopen the probes have another identifier, and may take another of several paths.
 func (p *Pinger) Trace(ctx context.Context, host string, opts ...ProbeOption) iter.Seq2[Hop, error] {
 	return func(yield func(Hop, error) bool) {
-		c, err := p.prepare(ctx, host, opts)
+		c, err := p.prepare(ctx, onTrace, host, opts)
 		if err == nil {
 			defer c.end()
 			more := true

@@ -42,7 +42,7 @@ type watchTarget struct {
 // WithDontFragment and WithAnomalies hold for all of them; the others have no effect. The error names a bad option,
 // or is net.ErrClosed after Close of the Pinger.
 func (p *Pinger) NewWatcher(opts ...ProbeOption) (*Watcher, error) {
-	config, err := p.config.probe.with(opts)
+	config, err := p.config.probe.with(0, opts)
 	if err == nil {
 		_, err = p.usable()
 	}
@@ -79,11 +79,11 @@ func (w *Watcher) Add(id int64, addr netip.Addr, opts ...ProbeOption) error {
 }
 
 func (w *Watcher) add(id int64, addr netip.Addr, opts []ProbeOption) error {
-	config, err := w.defaults.with(opts)
+	config, err := w.defaults.with(onWatcher, opts)
 	if err != nil {
 		return err
 	}
-	if err := w.pinger.checkFor(addr, config.network); err != nil {
+	if err := w.pinger.config.checkFor(addr, config.network); err != nil {
 		return err
 	}
 	switch {
@@ -103,7 +103,7 @@ func (w *Watcher) add(id int64, addr netip.Addr, opts []ProbeOption) error {
 			return err
 		}
 	}
-	t := watchTarget{target{addr, w.pinger.numbered(addr)}, shape}
+	t := watchTarget{target{addr, w.pinger.config.numbered(addr)}, shape}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {

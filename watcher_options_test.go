@@ -83,7 +83,7 @@ func TestWatcherOptions(t *testing.T) {
 		w := newWatcher(t, p, ping.WithTrafficClass(22), ping.WithSize(100), ping.WithDontFragment(true))
 		add(t, w, 1, "192.0.2.1")
 		add(t, w, 2, "192.0.2.2", ping.WithTTL(33), ping.WithTrafficClass(44), ping.WithSize(1), ping.WithInterval(100*ms))
-		add(t, w, 3, "2001:db8::3", ping.WithTimeout(200*ms), ping.WithFlow(7), ping.WithCount(1))
+		add(t, w, 3, "2001:db8::3", ping.WithTimeout(200*ms), ping.WithFlow(7))
 		add(t, w, math.MinInt64, "2001:db8::4", ping.WithSize(65_527), ping.WithDontFragment(true))
 		add(t, w, math.MaxInt64, "2001:db8::5", ping.WithInterval(math.MaxInt64), ping.WithTimeout(math.MaxInt64))
 		list := watchFor(t, w, 10*time.Second, nil)

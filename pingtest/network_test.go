@@ -48,7 +48,7 @@ func TestHost(t *testing.T) {
 			start := time.Now()
 			r, err := p.Ping(t.Context(), addr, ping.WithSize(100))
 			want := ping.Reply{
-				From: h.Addr(), RTT: rtt, TTL: 64, Size: 108,
+				Target: h.Addr(), From: h.Addr(), RTT: rtt, TTL: 64, Size: 108,
 				Sent: start.Round(0), Received: start.Round(0).Add(rtt), Clock: ping.ClockKernel,
 			}
 			r.Sent, r.Received = r.Sent.UTC(), r.Received.UTC()

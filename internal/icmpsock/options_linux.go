@@ -71,6 +71,19 @@ func setOptions(fd int, c Config) error {
 	} else {
 		unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_RECVERR_RFC4884, 1)
 	}
+	if err := bindTo(fd, c); err != nil {
+		return err
+	}
+	if c.Departures && canKeyDepartures() {
+		if err := stampDepartures(fd); err != nil {
+			return &ConfigError{"Departures", err}
+		}
+	}
+	return nil
+}
+
+// bindTo has a socket of any protocol use the config's device and mark.
+func bindTo(fd int, c Config) error {
 	if c.Device != "" {
 		if err := unix.BindToDevice(fd, c.Device); err != nil {
 			return &ConfigError{"Device", os.NewSyscallError("setsockopt", err)}
@@ -79,11 +92,6 @@ func setOptions(fd int, c Config) error {
 	if c.HasMark {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(int32(uint32(c.Mark)))); err != nil {
 			return &ConfigError{"Mark", os.NewSyscallError("setsockopt", err)}
-		}
-	}
-	if c.Departures && canKeyDepartures() {
-		if err := stampDepartures(fd); err != nil {
-			return &ConfigError{"Departures", err}
 		}
 	}
 	return nil
