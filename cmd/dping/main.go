@@ -12,7 +12,8 @@
 //
 // With -json each line is one object: {"host":..., "reply":{...}} for a probe, {"host":..., "statistics":{...}}
 // for the statistics. There seq counts from 0, whereas icmp_seq counts from 1. Late, duplicate, corrupted and stray
-// replies, and the median, are not measured, and stay 0.
+// replies, and the median, are not measured, and left out. What ends all for a host, such as a name that is not known,
+// is {"host":..., "kind":"name", "error":...}; the kinds are those of the library's ErrorKind.
 //
 // With -trace it shows the routers on the way, a line for each, as traceroute(8) does: who answered each of three
 // probes and after how long; * for silence; !H, !N, !X and the like for an ICMP error that ends the way; MPLS labels

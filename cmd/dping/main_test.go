@@ -137,7 +137,21 @@ func TestRun(t *testing.T) {
 		{"refused address", "-c 1 224.0.0.1", 2, ``, `dping: 224\.0\.0\.1: .*multicast.*\n`},
 		{"other family", "-4 ::1", 2, ``, `dping: .*::1.*\n`},
 		{"other family than -6", "-6 127.0.0.1", 2, ``, `dping: .*127\.0\.0\.1.*\n`},
-		{"size for IPv6 only", "-q -json -s 65508 127.0.0.1", 2, ``, `dping: 127\.0\.0\.1: .*65508.*65507\n`},
+		{
+			"size for IPv6 only", "-q -json -s 65508 127.0.0.1", 2,
+			`{"host":"127\.0\.0\.1","kind":"not_sent","error":"ping 127.*65508.*65507"}\n`,
+			`dping: 127\.0\.0\.1: .*65508.*65507\n`,
+		},
+		{
+			"unknown name as JSON", "-json -q -c 1 nosuch.invalid", 2,
+			`{"host":"nosuch\.invalid","kind":"name","error":"ping nosuch\.invalid: lookup .*"}\n`,
+			`dping: .*nosuch\.invalid.*\n`,
+		},
+		{
+			"trace of an unknown name as JSON", "-trace -json nosuch.invalid", 2,
+			`{"host":"nosuch\.invalid","kind":"name","error":"ping nosuch\.invalid: lookup .*"}\n`,
+			`dping: .*nosuch\.invalid.*\n`,
+		},
 		{
 			"unknown name", "-c 1 -i 0 127.0.0.1 nosuch.invalid", 2,
 			`PING 127\.0\.0\.1 \(127\.0\.0\.1\): 56 data bytes\n127\.0\.0\.1: ` + fmt.Sprintf(answered, 1) +

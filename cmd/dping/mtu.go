@@ -16,6 +16,7 @@ type mtuRecord struct {
 	Host   string     `json:"host"`
 	Target netip.Addr `json:"target"`
 	MTU    int        `json:"mtu,omitempty"`
+	Kind   string     `json:"kind,omitempty"` // of Error
 	Error  string     `json:"error,omitempty"`
 }
 
@@ -46,6 +47,7 @@ func (o *output) showMTU(r mtuRecord, err error) int {
 	defer o.mu.Unlock()
 	var refused *ping.ICMPError
 	text := fmt.Sprintf("path MTU to %s (%v): %d bytes", r.Host, r.Target, r.MTU)
+	r.Kind = ping.ErrorKind(err)
 	status := 1
 	switch interrupted := errors.Is(err, context.Canceled); {
 	case err == nil:
@@ -62,7 +64,7 @@ func (o *output) showMTU(r mtuRecord, err error) int {
 		r.Error = ping.ErrTimeout.Error()
 		text = "no answer from " + r.Host
 	default:
-		complain(o.stderr, err)
+		o.giveUp(r.Host, err)
 		return 2
 	}
 	if o.config.json {

@@ -24,19 +24,23 @@ func TestShowMTU(t *testing.T) {
 		{"found", 1400, nil, 0, "path MTU to host (192.0.2.1): 1400 bytes\n", "", `{"host":"host","target":"192.0.2.1","mtu":1400}` + "\n"},
 		{
 			"silence", 0, fmt.Errorf("ping 192.0.2.1: %w", ping.ErrTimeout), 1, "no answer from host\n", "",
-			`{"host":"host","target":"192.0.2.1","error":"no reply in time"}` + "\n",
+			`{"host":"host","target":"192.0.2.1","kind":"timeout","error":"no reply in time"}` + "\n",
 		},
 		{
 			"refused", 0, fmt.Errorf("ping 192.0.2.1: %w", refused), 1, "host: From 10.0.1.254: destination host unreachable\n", "",
-			`{"host":"host","target":"192.0.2.1","error":"destination host unreachable, from 10.0.1.254"}` + "\n",
+			`{"host":"host","target":"192.0.2.1","kind":"icmp","error":"destination host unreachable, from 10.0.1.254"}` + "\n",
 		},
 		{
 			"interrupted", 1280, fmt.Errorf("ping 192.0.2.1: %w", context.Canceled), 1,
 			"path MTU to host (192.0.2.1): 1280 bytes or more (interrupted)\n", "",
-			`{"host":"host","target":"192.0.2.1","mtu":1280,"error":"interrupted"}` + "\n",
+			`{"host":"host","target":"192.0.2.1","mtu":1280,"kind":"canceled","error":"interrupted"}` + "\n",
 		},
 		{"interrupted at once", 0, context.Canceled, 1, "", "", ""},
-		{"another error", 0, errors.New("ping 192.0.2.1: network is unreachable"), 2, "", "dping: 192.0.2.1: network is unreachable\n", ""},
+		{
+			"another error", 0, errors.New("ping 192.0.2.1: network is unreachable"), 2, "",
+			"dping: 192.0.2.1: network is unreachable\n",
+			`{"host":"host","kind":"not_sent","error":"ping 192.0.2.1: network is unreachable"}` + "\n",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for asJSON, want := range map[bool]string{false: test.stdout, true: test.asJSON} {

@@ -30,6 +30,8 @@ type record struct {
 	Reply      *ping.Reply      `json:"reply,omitempty"`
 	Statistics *ping.Statistics `json:"statistics,omitempty"`
 	Hop        any              `json:"hop,omitempty"`
+	Kind       string           `json:"kind,omitempty"`  // of Error
+	Error      string           `json:"error,omitempty"` // what ended all for the host
 }
 
 // begin says that the target is known by addr.
@@ -125,7 +127,16 @@ func (o *output) fail(t *target, err error) {
 	if t.statistics.Sent+t.statistics.SendErrors == 0 {
 		t.statistics.Target = netip.Addr{}
 	}
+	o.giveUp(t.host, err)
+}
+
+// giveUp tells what ended all for a host, such as a name that is not known: on stderr, and with -json as a result too.
+// The caller holds o.mu.
+func (o *output) giveUp(host string, err error) {
 	complain(o.stderr, err)
+	if o.config.json {
+		o.encode(record{Host: host, Kind: ping.ErrorKind(err), Error: err.Error()})
+	}
 }
 
 // print writes text as one or more lines.

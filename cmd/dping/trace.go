@@ -36,7 +36,9 @@ func (o *output) traceAll(ctx context.Context, p *ping.Pinger, n *names, quit <-
 		}
 		switch {
 		case err != nil && ctx.Err() == nil:
-			complain(o.stderr, err)
+			o.mu.Lock()
+			o.giveUp(host, err)
+			o.mu.Unlock()
 			status = 2
 		case !reached:
 			status = max(status, 1)

@@ -97,7 +97,8 @@ func TestWay(t *testing.T) {
 		{"MTU, no answer", "-mtu -W 1ns -c 1 127.0.0.1", 1, `no answer from 127\.0\.0\.1\n`, ``},
 		{
 			"MTU of several", "-mtu -json 10.66.2.2 nosuch.invalid", 2,
-			`{"host":"10\.66\.2\.2","target":"10\.66\.2\.2","mtu":1400}\n`, `dping: .*nosuch\.invalid.*\n`,
+			`({"host":"10\.66\.2\.2","target":"10\.66\.2\.2","mtu":1400}\n|` +
+				`{"host":"nosuch\.invalid","kind":"name","error":".*"}\n){2}`, `dping: .*nosuch\.invalid.*\n`,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
