@@ -49,6 +49,12 @@ func (r *Request) Echo() Answer {
 	return r.Forge(func(*Packet) {})
 }
 
+// EchoFirst returns the answer of a host that sends back no more than the first n
+// bytes of the payload.
+func (r *Request) EchoFirst(n int) Answer {
+	return r.Forge(func(p *Packet) { p.Payload = p.Payload[:min(n, len(p.Payload))] })
+}
+
 // Forge returns an answer that is like an honest host's but for what change
 // does to it. The payload is a copy, to be changed at will.
 func (r *Request) Forge(change func(*Packet)) Answer {

@@ -86,6 +86,17 @@ func TestEcho(t *testing.T) {
 	})
 }
 
+// A host that sends back no more than the beginning sends a packet that is right for that.
+func TestEchoFirst(t *testing.T) {
+	eachFamily(t, func(t *testing.T, w world, r *Responder, p *pinger) {
+		r.SetScript(func(q *Request) []Answer { return []Answer{q.EchoFirst(3)} })
+		p.mustSend(w.host, 0, "hello")
+		p.want(w.host, 0, "hel")
+		p.mustSend(w.host, 1, "hi")
+		p.want(w.host, 1, "hi")
+	})
+}
+
 func TestRequestHeader(t *testing.T) {
 	eachFamily(t, func(t *testing.T, w world, r *Responder, p *pinger) {
 		if p.is4 {
