@@ -29,6 +29,7 @@ func oddly(n int, m ping.Message) []delayed {
 		stray.Addr = netip.MustParseAddr("198.51.100.9")
 		if m.Addr.Is6() {
 			stray.Addr = netip.MustParseAddr("2001:db8::9")
+			stray.Data[8]++
 		}
 		return []delayed{{ms, stray}, {5 * ms, echoed(m)}}
 	}

@@ -54,9 +54,14 @@ func TestNetwork(t *testing.T) {
 			}
 			return []netlab.Answer{r.Echo()}
 		}, counts{received: 4, reordered: 1}},
-		{"from elsewhere", forge(func(p *netlab.Packet) { p.Src = elsewhere(p.Src) }), counts{stray: 4}},
+		{"from elsewhere", forge(func(p *netlab.Packet) {
+			if p.Src = elsewhere(p.Src); p.Src.Is6() {
+				p.Payload[0]++
+			}
+		}), counts{stray: 4}},
 		{"flipped bit", forge(func(p *netlab.Packet) { p.Payload[20] ^= 4 }), counts{corrupted: 4}},
-		{"cut short", forge(func(p *netlab.Packet) { p.Payload = p.Payload[:30] }), counts{corrupted: 4}},
+		{"cut short", forge(func(p *netlab.Packet) { p.Payload = p.Payload[:30] }), counts{received: 4}},
+		{"cut within the cookie", forge(func(p *netlab.Packet) { p.Payload = p.Payload[:7] }), counts{corrupted: 4}},
 		{"longer", forge(func(p *netlab.Packet) { p.Payload = append(p.Payload, 64, 65) }), counts{corrupted: 4}},
 		{"code 5", forge(func(p *netlab.Packet) { p.Code = 5 }), counts{corrupted: 4}},
 		{"foreign cookie", forge(func(p *netlab.Packet) { p.Payload[0]++ }), counts{stray: 4}},

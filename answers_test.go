@@ -54,7 +54,17 @@ func TestAnswers(t *testing.T) {
 		{"other cookie", 56, 2, twist(func(m *ping.Message) { m.Data[8] ^= 1 }), counts{lost: 2, stray: 2}},
 		{"other payload", 56, 2, twist(func(m *ping.Message) { m.Data[40] ^= 1 }), counts{lost: 2, corrupted: 2}},
 		{"other code", 56, 2, twist(func(m *ping.Message) { m.Data[1] = 5 }), counts{lost: 2, corrupted: 2}},
-		{"cut short", 56, 2, twist(func(m *ping.Message) { m.Data = m.Data[:40] }), counts{lost: 2, corrupted: 2}},
+		{"cut short", 56, 2, twist(func(m *ping.Message) { m.Data = m.Data[:40] }), counts{received: 2}},
+		{"cut in the cookie", 56, 2, twist(func(m *ping.Message) { m.Data = m.Data[:15] }), counts{lost: 2, corrupted: 2}},
+		{"cut short and changed", 56, 2, twist(func(m *ping.Message) {
+			m.Data = m.Data[:40]
+			m.Data[39] ^= 1
+		}), counts{lost: 2, corrupted: 2}},
+		{"cut short, then whole", 56, 2, func(_ int, m ping.Message) []delayed {
+			cut := echoed(m)
+			cut.Data = cut.Data[:40]
+			return []delayed{{5 * ms, cut}, {6 * ms, echoed(m)}}
+		}, counts{received: 2, duplicates: 1}}, // that of the last comes too late to be seen
 		{"longer", 56, 2, twist(func(m *ping.Message) { m.Data = append(m.Data, 64) }), counts{lost: 2, corrupted: 2}},
 		{"other sequence number", 56, 2, twist(func(m *ping.Message) { m.Data[6] ^= 0x80 }), counts{lost: 2}},
 		{"the request itself", 56, 2, func(_ int, m ping.Message) []delayed { return []delayed{{ms, m}} }, counts{lost: 2}},

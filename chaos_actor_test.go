@@ -161,7 +161,8 @@ func (o *choice) add(p ping.ProbeOption) { o.list = append(o.list, p) }
 // check looks at how a probe ended.
 func (a *actor) check(o choice, host netip.Addr, r ping.Reply) {
 	a.s.note(r.Err)
-	if r.Err == nil && (r.From != host || r.RTT < 0 || r.RTT > o.timeout) {
+	from := r.From == host || host.Is6() && r.From == host.Next() // over IPv6 that is an answer
+	if r.Err == nil && (!from || r.RTT < 0 || r.RTT > o.timeout) {
 		a.s.errorf("%v, with a timeout of %v: %+v", host, o.timeout, r)
 	}
 }

@@ -26,11 +26,13 @@
 // Where the wall clock was stepped meanwhile, which the monotonic clock shows, that one stands in, and
 // [Reply.Clock] says so. [WithWireTimestamps] has the kernel stamp departures too.
 //
-// A reply must come from the target, with the sequence number, the length, the contents and the secret cookie that
-// its probe was sent with. Answers that fall short of that, come late or come twice are counted as what they are, and
-// told to those who ask [WithAnomalies]; and an ICMP error ends exactly the probe that it quotes, as an [*ICMPError].
-// What this host itself dropped, for want of room in the socket's buffer, is no loss of the network's:
-// [ErrLocalDrop].
+// A reply must come from the target, with the sequence number, the contents and the secret cookie that its probe was
+// sent with. Two things are answers all the same, if the whole cookie is in them, for which the payload must be 8 bytes
+// or more: a reply with only the beginning of the payload (Reply.Truncated), and over IPv6 one from another address
+// (Reply.From), since anycast addresses are answered from others. Answers that fall short of that, come late or come
+// twice are counted as what they are, and told to those who ask [WithAnomalies]; and an ICMP error ends exactly the
+// probe that it quotes, as an [*ICMPError]. What this host itself dropped, for want of room in the socket's buffer, is
+// no loss of the network's: [ErrLocalDrop].
 //
 // Where more than 8 calls of PingN, Stream and Reachable run at a time, each further one shifts its second probe by up
 // to half an interval, so that calls that start together spread out, and sends on whole milliseconds.

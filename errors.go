@@ -30,6 +30,21 @@ func (timeoutError) Is(target error) bool { return target == os.ErrDeadlineExcee
 // not blamed for them.
 var ErrLocalDrop = fmt.Errorf("%w: this host's socket dropped messages", ErrTimeout)
 
+// An ElsewhereError is an [ErrTimeout] of a probe that was answered, with its secret, but from another address than it
+// was sent to: by a host that has several, say, or from behind a router that translates addresses. Over IPv4 that is no
+// answer (RFC 1122 section 3.2.2.6 has the reply come from the address that was asked). Over IPv6 it is one.
+type ElsewhereError struct {
+	From netip.Addr // the address that the answer came from
+}
+
+// Error is such as "no reply in time: answered from 192.0.2.9".
+func (e *ElsewhereError) Error() string {
+	return ErrTimeout.Error() + ": answered from " + e.From.String()
+}
+
+// Unwrap returns ErrTimeout.
+func (e *ElsewhereError) Unwrap() error { return ErrTimeout }
+
 // What came beside the outcome of a probe is told as a [Reply] with one of these for its Err, where [WithAnomalies]
 // asks for it.
 var (
@@ -37,9 +52,10 @@ var (
 	ErrLate = errors.New("late reply")
 	// ErrDuplicate: the probe was answered once more (RFC 5560).
 	ErrDuplicate = errors.New("duplicate reply")
-	// ErrCorrupted: a reply had another payload, length or code than was asked for.
+	// ErrCorrupted: a reply had another payload, length or code than was asked for, and was not just truncated.
 	ErrCorrupted = errors.New("corrupted reply")
-	// ErrStray: a message had the sequence number of the probe, but came from another address, or without its secret.
+	// ErrStray: a message had the sequence number of the probe, but came without its secret, or from another address where
+	// that makes it none of the probe's (see Reply.From).
 	ErrStray = errors.New("stray reply")
 )
 
@@ -55,7 +71,7 @@ var ErrNotPermitted = fmt.Errorf("ICMP sockets are not permitted: %w", fs.ErrPer
 // stays as it is, so that metrics, logs and JSON may name it:
 //
 //	""               nil: an echo reply came
-//	"timeout"        ErrTimeout: no answer in time
+//	"timeout"        ErrTimeout: no answer in time, or an *ElsewhereError
 //	"local_drop"     ErrLocalDrop: the same, and this host's socket may have dropped the answer
 //	"icmp"           an *ICMPError: a router or the target refused
 //	"late"           ErrLate

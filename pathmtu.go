@@ -28,9 +28,9 @@ const (
 // PathMTU returns the size of the largest packet, in bytes and with the headers of IP and ICMP, that reaches host
 // unfragmented: 68 to 65,535 for IPv4, 1,280 to 65,575 for IPv6. It sends echo requests of different sizes that must
 // not be fragmented, and returns the largest size that the target answered: never one that did not pass. This is
-// about the way there. The answer, which is as large, has to come back, but may come in fragments, if the target
-// makes them or lets routers make them, as Linux does; where the way back swallows large packets and fragments alike,
-// that limits what is found.
+// about the way there. The answer, which is as large unless the target truncates it, has to come back, but may come in
+// fragments, if the target makes them or lets routers make them, as Linux does; where the way back swallows large
+// packets and fragments alike, that limits what is found.
 //
 // The MTUs that routers name (RFC 1191, RFC 8201) are tried, and so is one byte more: what makes no sense, or proves
 // wrong, is not believed. Where large packets vanish without a word, a black hole (RFC 8899), usual sizes are tried,

@@ -257,7 +257,10 @@ func TestPathMTUAnswers(t *testing.T) {
 		{"late", large(func(m ping.Message) []delayed { return []delayed{{1100 * ms, echoed(m)}} }), 1400},
 		{"just in time", large(func(m ping.Message) []delayed { return []delayed{{999 * ms, echoed(m)}} }), 1500},
 		{"cut short", large(func(m ping.Message) []delayed {
-			return []delayed{{ms, change(m, func(m *ping.Message) { m.Data = m.Data[:1000] })}}
+			return []delayed{{ms, change(m, func(m *ping.Message) { m.Data = m.Data[:8+68] })}}
+		}), 1500},
+		{"cut within the cookie", large(func(m ping.Message) []delayed {
+			return []delayed{{ms, change(m, func(m *ping.Message) { m.Data = m.Data[:8+7] })}}
 		}), 1400},
 		{"from elsewhere", large(func(m ping.Message) []delayed {
 			return []delayed{{ms, change(m, func(m *ping.Message) { m.Addr = m.Addr.Next() })}}

@@ -19,7 +19,10 @@ type Reply struct {
 	// Target is the address that was asked, with the zone as the caller wrote it, also where a router answers. Invalid
 	// if there was none to ask, as for a name that has no address.
 	Target netip.Addr
-	// From is who answered: the target, or the router that sent the ICMP error. Invalid if nobody did.
+	// From is who answered: the target, or the router that sent the ICMP error. Invalid if nobody did. An IPv6 host may
+	// answer from another of its addresses, as a router does for the anycast address of a subnet's routers (RFC 4291
+	// section 2.6.1, RFC 4443 section 4.2): with the probe's whole secret in it, for which the payload must be 8 bytes or
+	// more, that is an answer too, and From is the address that it came from.
 	From netip.Addr
 	// RTT is the time from sending to the answer, never above the timeout. It is 0 when Err is not nil, except for an
 	// *ICMPError, whose time is measured too.
@@ -28,6 +31,9 @@ type Reply struct {
 	TTL int
 	// Size is the length of the ICMP message that came back, in bytes: the payload and 8. 0 without an echo reply.
 	Size int
+	// Truncated says that the target sent back less of the payload than it was sent, as some do: 8 bytes or more, and
+	// what came back is right. It is an answer all the same, as for ping(8).
+	Truncated bool
 	// Sent and Received are the instants on the wall clock; Received is zero without an answer, and Sent if
 	// the probe could not be sent.
 	Sent, Received time.Time
@@ -77,13 +83,16 @@ func (r Reply) answer() string {
 	if r.Err == nil || r.RTT > 0 {
 		b = fmt.Appendf(b, " time=%.3f ms", milliseconds(r.RTT))
 	}
+	if r.Truncated {
+		b = append(b, " (truncated)"...)
+	}
 	return string(b)
 }
 
-// LogValue groups target, seq, from (if that is not the target), rtt, ttl and size, and for an error kind, which is
-// [ErrorKind], and error; those that are not known are left out.
+// LogValue groups target, seq, from (if that is not the target), rtt, ttl, size and truncated, and for an error kind,
+// which is [ErrorKind], and error; those that are not known, or are false, are left out.
 func (r Reply) LogValue() slog.Value {
-	attrs := make([]slog.Attr, 0, 8)
+	attrs := make([]slog.Attr, 0, 9)
 	if r.Target.IsValid() {
 		attrs = append(attrs, slog.String("target", r.Target.String()))
 	}
@@ -100,31 +109,35 @@ func (r Reply) LogValue() slog.Value {
 	if r.Size > 0 {
 		attrs = append(attrs, slog.Int("size", r.Size))
 	}
+	if r.Truncated {
+		attrs = append(attrs, slog.Bool("truncated", true))
+	}
 	if r.Err != nil {
 		attrs = append(attrs, slog.String("kind", ErrorKind(r.Err)), slog.String("error", r.Err.Error()))
 	}
 	return slog.GroupValue(attrs...)
 }
 
-// MarshalJSON returns an object with the fields seq, target, from, rtt_ns, ttl, size, sent, received, clock, for an
-// error kind, which is [ErrorKind], and error, and for an [ICMPError] icmp_error; those that are not known are left
-// out. It is for others to read: there is no way back.
+// MarshalJSON returns an object with the fields seq, target, from, rtt_ns, ttl, size, truncated, sent, received, clock,
+// for an error kind, which is [ErrorKind], and error, and for an [ICMPError] icmp_error; those that are not known, or
+// are false, are left out. It is for others to read: there is no way back.
 func (r Reply) MarshalJSON() ([]byte, error) {
 	v := struct {
-		Seq      int           `json:"seq"`
-		Target   netip.Addr    `json:"target,omitzero"`
-		From     netip.Addr    `json:"from,omitzero"`
-		RTT      time.Duration `json:"rtt_ns,omitempty"`
-		TTL      int           `json:"ttl,omitempty"`
-		Size     int           `json:"size,omitempty"`
-		Sent     time.Time     `json:"sent,omitzero"`
-		Received time.Time     `json:"received,omitzero"`
-		Clock    string        `json:"clock,omitempty"`
-		Kind     string        `json:"kind,omitempty"`
-		Err      string        `json:"error,omitempty"`
-		ICMP     *ICMPError    `json:"icmp_error,omitempty"`
+		Seq       int           `json:"seq"`
+		Target    netip.Addr    `json:"target,omitzero"`
+		From      netip.Addr    `json:"from,omitzero"`
+		RTT       time.Duration `json:"rtt_ns,omitempty"`
+		TTL       int           `json:"ttl,omitempty"`
+		Size      int           `json:"size,omitempty"`
+		Truncated bool          `json:"truncated,omitempty"`
+		Sent      time.Time     `json:"sent,omitzero"`
+		Received  time.Time     `json:"received,omitzero"`
+		Clock     string        `json:"clock,omitempty"`
+		Kind      string        `json:"kind,omitempty"`
+		Err       string        `json:"error,omitempty"`
+		ICMP      *ICMPError    `json:"icmp_error,omitempty"`
 	}{
-		Seq: r.Seq, Target: r.Target, From: r.From, RTT: r.RTT, TTL: r.TTL, Size: r.Size,
+		Seq: r.Seq, Target: r.Target, From: r.From, RTT: r.RTT, TTL: r.TTL, Size: r.Size, Truncated: r.Truncated,
 		Sent: r.Sent, Received: r.Received, Kind: ErrorKind(r.Err),
 	}
 	if !r.Received.IsZero() {
@@ -140,22 +153,29 @@ func (r Reply) MarshalJSON() ([]byte, error) {
 // newReply makes a Reply of what became of a probe to target.
 func newReply(r *flight.Result, target netip.Addr) Reply {
 	reply := Reply{
-		Seq:    int(r.Tag),
-		Target: target,
-		From:   r.From,
-		RTT:    time.Duration(r.RTT),
-		TTL:    r.TTL,
-		Size:   r.Size,
-		Clock:  Clock(r.Clock),
-		Err:    errorOf(r),
+		Seq:       int(r.Tag),
+		Target:    target,
+		RTT:       time.Duration(r.RTT),
+		TTL:       r.TTL,
+		Size:      r.Size,
+		Truncated: r.Truncated,
+		Clock:     Clock(r.Clock),
+		Err:       errorOf(r),
 	}
 	if r.Sent != 0 {
 		reply.Sent = time.Unix(0, r.Sent)
 	}
 	if r.Received != 0 {
 		reply.Received = time.Unix(0, r.Received)
-		if !reply.From.IsValid() {
+		if reply.From = r.From; !reply.From.IsValid() {
 			reply.From = target
+		}
+	}
+	if zone := target.Zone(); zone != "" && reply.From.Zone() != "" {
+		// The kernel names the link by its number, which is the one that the caller named.
+		reply.From = reply.From.WithZone(zone)
+		if e, ok := reply.Err.(*ICMPError); ok {
+			e.From = reply.From
 		}
 	}
 	return reply
@@ -166,6 +186,10 @@ func errorOf(r *flight.Result) error {
 	switch r.Kind {
 	case flight.Answered:
 		return nil
+	case flight.TimedOut:
+		if r.From.IsValid() {
+			return &ElsewhereError{r.From}
+		}
 	case flight.Refused:
 		return icmpError(r.ICMP)
 	case flight.Dropped:

@@ -73,6 +73,18 @@ func TestReplyAsText(t *testing.T) {
 			`r.target=192.0.2.1 r.seq=5 r.ttl=9 r.size=64 r.kind=duplicate r.error="duplicate reply"`,
 		},
 		{
+			ping.Reply{Target: addr, From: addr, RTT: ms, TTL: 57, Size: 76, Truncated: true},
+			"76 bytes from 192.0.2.1: seq=0 ttl=57 time=1.000 ms (truncated)",
+			`{"seq":0,"target":"192.0.2.1","from":"192.0.2.1","rtt_ns":1000000,"ttl":57,"size":76,"truncated":true}`,
+			"r.target=192.0.2.1 r.seq=0 r.rtt=1ms r.ttl=57 r.size=76 r.truncated=true",
+		},
+		{
+			ping.Reply{Seq: 6, Target: addr, Err: &ping.ElsewhereError{From: router}},
+			"192.0.2.1: seq=6 no reply in time: answered from 192.0.2.254",
+			`{"seq":6,"target":"192.0.2.1","kind":"timeout","error":"no reply in time: answered from 192.0.2.254"}`,
+			`r.target=192.0.2.1 r.seq=6 r.kind=timeout r.error="no reply in time: answered from 192.0.2.254"`,
+		},
+		{
 			ping.Reply{Err: errors.New("ping: Sweep: option 0 is nil")},
 			"ping: Sweep: option 0 is nil",
 			`{"seq":0,"kind":"not_sent","error":"ping: Sweep: option 0 is nil"}`,

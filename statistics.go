@@ -43,11 +43,11 @@ type Statistics struct {
 	Duplicates int `json:"duplicates"`
 	// Reordered counts replies that came after the reply to a later probe (RFC 4737, type P-Reordered).
 	Reordered int `json:"reordered"`
-	// Corrupted counts replies whose payload, length or code is not what was asked for. Without another
-	// reply, the probe is lost.
+	// Corrupted counts replies whose payload, length or code is not what was asked for, and which are not just
+	// Truncated. Without another reply, the probe is lost.
 	Corrupted int `json:"corrupted"`
-	// Stray counts messages with the sequence number of a probe of this call that do not answer it: from
-	// another address, or without its cookie.
+	// Stray counts messages with the sequence number of a probe of this call that do not answer it: without its
+	// cookie, or from another address where that makes them no answer (see Reply.From).
 	Stray int `json:"stray"`
 	// LocalDrops counts those of Lost that this host's socket may have dropped the answer to, for want of
 	// room (ErrLocalDrop). Loss leaves them out.

@@ -8,13 +8,14 @@ import (
 
 // An arrival is what is kept of a message that has the sequence number of a probe.
 type arrival struct {
-	seq  uint16
-	wall int64 // the kernel's stamp, 0 for none
-	read Stamp
-	ttl  int
-	size int
-	from netip.Addr // as wire.Packet.Addr
-	icmp *wire.Error
+	seq       uint16
+	wall      int64 // the kernel's stamp, 0 for none
+	read      Stamp
+	ttl       int
+	size      int
+	truncated bool       // less of the payload came back than was sent, and what came is right
+	from      netip.Addr // who sent it, if that is not the target; else invalid
+	icmp      *wire.Error
 }
 
 // Accept looks at a packet that was read at the instant told, and settles the probe that it answers. It does not keep
@@ -43,20 +44,50 @@ func (t *Table) Accept(p *wire.Packet, read Stamp) {
 		t.counts.Stray++
 		return
 	}
-	a := arrival{seq: e.Seq, read: read, ttl: p.TTL, size: len(p.Data), from: p.Addr, icmp: p.Err}
+	a := arrival{seq: e.Seq, read: read, ttl: p.TTL, size: len(p.Data), icmp: p.Err}
 	if !p.Time.IsZero() {
 		a.wall = p.Time.UnixNano()
 	}
+	elsewhere := s.dst != p.Addr.As16()
 	switch {
-	case s.dst != p.Addr.As16() || !e.HasCookie(s.cookie, int(s.size)):
-		t.counts.Stray++
-		t.tell(Stray, s, &a)
-	case p.Err == nil && !e.Intact(int(s.size)):
+	case p.Err != nil:
+		a.from = p.Err.From
+	case elsewhere:
+		a.from = p.Addr
+	}
+	size := int(s.size)
+	proof := min(size, len(e.Payload)) >= wire.CookieLen // there is room for the whole cookie in what came back
+	if p.Err == nil && proof && len(e.Payload) < size {
+		a.truncated, size = true, len(e.Payload)
+	}
+	switch {
+	case !e.HasCookie(s.cookie, size), elsewhere && p.Err != nil:
+		t.stray(s, &a)
+	case elsewhere && !(proof && v6 && s.isV6()):
+		if proof {
+			t.noteElsewhere(&a)
+		}
+		t.stray(s, &a)
+	case p.Err == nil && !e.Intact(size):
 		t.counts.Corrupted++
 		t.tell(Corrupted, s, &a)
 	default:
 		t.arrive(s, &a)
 	}
+}
+
+// stray counts what does not answer the probe.
+func (t *Table) stray(s *slot, a *arrival) {
+	t.counts.Stray++
+	t.tell(Stray, s, a)
+}
+
+// noteElsewhere notes who has answered the probe that was not asked, in case nobody else does.
+func (t *Table) noteElsewhere(a *arrival) {
+	if t.elsewhere == nil {
+		t.elsewhere = make(map[uint16]netip.Addr)
+	}
+	t.elsewhere[a.seq] = a.from
 }
 
 // arrive does with an answer what the state of its probe asks for.
@@ -81,12 +112,12 @@ func (t *Table) settle(s *slot, a *arrival) {
 	t.measure(s, a, r)
 	switch {
 	case r.RTT > timeout:
-		*r = Result{Tag: s.tag, Kind: TimedOut, Sent: r.Sent}
+		*r = Result{Tag: s.tag, Kind: TimedOut, Sent: r.Sent, From: t.elsewhere[s.seq]}
 		t.counts.Lost++
 		s.state = expired
 		t.surplus(s, &s.state, a)
 	case a.icmp != nil:
-		r.Kind, r.From, r.ICMP = Refused, a.icmp.From, a.icmp
+		r.Kind, r.ICMP = Refused, a.icmp
 		r.Size = 0 // that of the quotation says nothing
 		t.counts.Lost++
 		t.counts.Errors++
@@ -120,14 +151,14 @@ func (t *Table) tell(kind Kind, s *slot, a *arrival) {
 	r := in.add()
 	t.measure(s, a, r)
 	if kind == Corrupted || kind == Stray {
-		r.RTT, r.Clock = 0, User // of what is not the probe's answer
+		r.RTT, r.Clock, r.Truncated = 0, User, false // of what is not the probe's answer
 	}
-	r.Kind, r.From = kind, a.from
+	r.Kind = kind
 }
 
 // measure fills in what an answer tells: when the probe was sent and answered, and the RTT, as far as they are known.
 func (t *Table) measure(s *slot, a *arrival, r *Result) {
-	r.Tag, r.TTL, r.Size, r.Received = s.tag, a.ttl, a.size, a.wall
+	r.Tag, r.TTL, r.Size, r.Truncated, r.From, r.Received = s.tag, a.ttl, a.size, a.truncated, a.from, a.wall
 	if s.state == sending {
 		if a.wall == 0 {
 			r.Received = a.read.Wall

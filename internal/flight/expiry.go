@@ -18,7 +18,7 @@ func (t *Table) Expire(now int64) {
 		s := t.at(t.deadlines.first().seq)
 		t.counts.Lost++
 		r := t.conclude(s, expired).add()
-		r.Tag, r.Kind, r.Sent = s.tag, TimedOut, s.left().Wall
+		r.Tag, r.Kind, r.Sent, r.From = s.tag, TimedOut, s.left().Wall, t.elsewhere[s.seq]
 		if t.uncharged > 0 && s.sent.Mono <= t.dropsAt {
 			t.uncharged--
 			r.Kind = Dropped

@@ -193,6 +193,11 @@ func (m *model) reply(s *script, p *modelProbe) (*wire.Packet, int64) {
 		msg.Data[7] ^= byte(1 + s.next())
 	case 7:
 		msg.Addr = netip.Addr{}
+	case 8:
+		msg.Addr = modelFroms[family(p.Dst)]
+	case 9:
+		msg.Addr = modelFroms[family(p.Dst)]
+		msg.Data = msg.Data[:s.next()%len(msg.Data)]
 	}
 	return &msg, m.stamp(s, p, &msg)
 }

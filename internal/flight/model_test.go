@@ -55,15 +55,17 @@ type modelProbe struct {
 	held     []modelArrival // the answer that waits for the end of sending, or for the report of the departure
 	heldEnd  state          // what that answer, and those that came after it, make of the probe
 	deadline int64
+	impostor netip.Addr // who knew the cookie, and was not asked
 }
 
 type modelArrival struct {
-	wall int64
-	read Stamp
-	ttl  int
-	size int
-	from netip.Addr
-	icmp *wire.Error
+	wall      int64
+	read      Stamp
+	ttl       int
+	size      int
+	truncated bool
+	from      netip.Addr // invalid: the target
+	icmp      *wire.Error
 
 	steps int
 	true  int64 // when it came, on the monotonic clock; 0: the stamp is false
@@ -187,25 +189,22 @@ func (m *model) accept(msg *wire.Packet, truth int64) {
 		m.counts.Advice++
 		return
 	}
-	p, intact := m.answered(&kept)
+	p := m.answered(&kept)
 	if p == nil {
 		m.counts.Stray++
 		return
 	}
 	a := modelArrival{
-		read: m.now, ttl: kept.TTL, size: len(kept.Data), from: kept.Addr, icmp: kept.Err, steps: m.steps, true: truth,
+		read: m.now, ttl: kept.TTL, size: len(kept.Data), icmp: kept.Err, steps: m.steps, true: truth,
 	}
 	if !kept.Time.IsZero() {
 		a.wall = kept.Time.UnixNano()
 	}
-	sent := wire.AppendEcho(nil, p.Shape.Template, p.Seq, p.Cookie)[wire.HeaderLen:]
-	got := kept.Data[wire.HeaderLen:]
-	n := min(wire.CookieLen, len(sent), len(got))
-	switch {
-	case kept.Addr.Unmap() != p.Dst || !bytes.Equal(got[:n], sent[:n]):
+	switch m.judge(p, &kept, &a) {
+	case Stray:
 		m.counts.Stray++
 		m.anomaly(p, Stray, a)
-	case !intact && kept.Err == nil:
+	case Corrupted:
 		m.counts.Corrupted++
 		m.anomaly(p, Corrupted, a)
 	default:
@@ -213,11 +212,41 @@ func (m *model) accept(msg *wire.Packet, truth int64) {
 	}
 }
 
-// answered is the probe whose number a message has, if it is of the right kind, and whether it is just as it should
-// be.
-func (m *model) answered(msg *wire.Packet) (p *modelProbe, intact bool) {
+// judge says what a message is to the probe whose number it has: Answered, Corrupted or Stray.
+func (m *model) judge(p *modelProbe, msg *wire.Packet, a *modelArrival) Kind {
+	sent := wire.AppendEcho(nil, p.Shape.Template, p.Seq, p.Cookie)[wire.HeaderLen:]
+	got := msg.Data[wire.HeaderLen:]
+	n := min(wire.CookieLen, len(sent), len(got))
+	known, whole := bytes.Equal(got[:n], sent[:n]), n == wire.CookieLen
+	asked := msg.Addr == p.Dst
+	if msg.Err != nil {
+		a.from = msg.Err.From
+		if known && asked {
+			return Answered
+		}
+		return Stray
+	}
+	strict := !whole || p.Dst.Is4() || msg.Addr.Is4()
+	if !asked {
+		a.from = msg.Addr
+		if known && whole && strict {
+			p.impostor = msg.Addr
+		}
+	}
+	switch {
+	case !known, !asked && strict:
+		return Stray
+	case msg.Data[1] != 0, !bytes.HasPrefix(sent, got), len(got) < len(sent) && !whole:
+		return Corrupted
+	}
+	a.truncated = len(got) < len(sent)
+	return Answered
+}
+
+// answered is the probe whose number a message has, if it is of the right kind.
+func (m *model) answered(msg *wire.Packet) *modelProbe {
 	if len(msg.Data) < wire.HeaderLen || !msg.Addr.IsValid() {
-		return nil, false
+		return nil
 	}
 	types := map[bool][2]byte{false: {0, 8}, true: {129, 128}}[msg.Addr.Is6()]
 	want := types[0]
@@ -225,13 +254,9 @@ func (m *model) answered(msg *wire.Packet) (p *modelProbe, intact bool) {
 		want = types[1]
 	}
 	if msg.Data[0] != want {
-		return nil, false
+		return nil
 	}
-	if p = m.holders[uint16(msg.Data[6])<<8|uint16(msg.Data[7])]; p == nil {
-		return nil, false
-	}
-	sent := wire.AppendEcho(nil, p.Shape.Template, p.Seq, p.Cookie)
-	return p, msg.Data[1] == 0 && bytes.Equal(msg.Data[wire.HeaderLen:], sent[wire.HeaderLen:])
+	return m.holders[uint16(msg.Data[6])<<8|uint16(msg.Data[7])]
 }
 
 func (m *model) arrive(p *modelProbe, a modelArrival) {
@@ -298,15 +323,15 @@ func (m *model) anomaly(p *modelProbe, kind Kind, a modelArrival) {
 	}
 	r := m.measure(p, a)
 	if kind == Corrupted || kind == Stray {
-		r.RTT, r.Clock = 0, User
+		r.RTT, r.Clock, r.Truncated = 0, User, false
 	}
-	r.Kind, r.From = kind, a.from
+	r.Kind = kind
 	in.anomalies = append(in.anomalies, r)
 }
 
 // measure is what a reply tells, whatever it is to the probe.
 func (m *model) measure(p *modelProbe, a modelArrival) Result {
-	r := Result{Tag: p.Tag, TTL: a.ttl, Size: a.size, Received: a.wall}
+	r := Result{Tag: p.Tag, TTL: a.ttl, Size: a.size, Truncated: a.truncated, From: a.from, Received: a.wall}
 	if p.state == sending { // when it left is still to be told
 		if a.wall == 0 {
 			r.Received = a.read.Wall
@@ -341,7 +366,7 @@ func (m *model) settle(p *modelProbe, a modelArrival) {
 	if r.RTT > int64(p.Shape.Timeout) {
 		m.counts.Lost++
 		p.state = expired
-		m.settled(p, Result{Tag: p.Tag, Kind: TimedOut, Sent: r.Sent})
+		m.settled(p, Result{Tag: p.Tag, Kind: TimedOut, Sent: r.Sent, From: p.impostor})
 		m.surplus(p, &p.state, a)
 		return
 	}
@@ -352,7 +377,7 @@ func (m *model) settle(p *modelProbe, a modelArrival) {
 		m.counts.Lost++
 		m.counts.Errors++
 		p.state = expired
-		r.Kind, r.From, r.ICMP, r.Size = Refused, a.icmp.From, a.icmp, 0
+		r.Kind, r.ICMP, r.Size = Refused, a.icmp, 0
 	} else {
 		m.counts.Received++
 		p.state = answered
@@ -371,7 +396,7 @@ func (m *model) expire() {
 		}
 		p.state = expired
 		m.counts.Lost++
-		m.settled(p, Result{Tag: p.Tag, Kind: TimedOut, Sent: p.launched.Wall + p.lag})
+		m.settled(p, Result{Tag: p.Tag, Kind: TimedOut, Sent: p.launched.Wall + p.lag, From: p.impostor})
 	}
 }
 

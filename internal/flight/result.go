@@ -23,7 +23,7 @@ const (
 const (
 	Late      Kind = Ended + 1 + iota // a reply to a probe that was given up, or ended by an ICMP error
 	Duplicate                         // a reply to a probe that was answered already
-	Corrupted                         // a reply with another payload, length or code than the probe asked for
+	Corrupted                         // a reply with another payload, length or code than asked for, not just Truncated
 	Stray                             // a message with the probe's sequence number that does not answer it
 )
 
@@ -32,15 +32,18 @@ func (k Kind) Settles() bool { return k < Late }
 
 // A Result is how a probe ended, or an anomaly about it. It is a plain value.
 type Result struct {
-	Tag      int64
-	Kind     Kind
-	Clock    Clock       // what measured RTT
-	TTL      int         // TTL or hop limit that the message arrived with; 0: unknown
-	Size     int         // bytes of the ICMP message, except for an ICMP error
-	RTT      int64       // ns, of Answered, Refused, Late and Duplicate; of the last 0 where Sent is not known
-	Sent     int64       // on the wall clock; 0: not known
-	Received int64       // on the wall clock; 0: nothing was
-	From     netip.Addr  // who sent the ICMP error or the anomaly; else invalid: the target, or nobody
-	ICMP     *wire.Error // of Refused; else nil
-	Err      error       // of Unsent and Ended, why; else nil
+	Tag       int64
+	Kind      Kind
+	Clock     Clock // what measured RTT
+	Truncated bool  // less of the payload came back than was sent, and what came is right
+	TTL       int   // TTL or hop limit that the message arrived with; 0: unknown
+	Size      int   // bytes of the ICMP message, except for an ICMP error
+	RTT       int64 // ns, of Answered, Refused, Late and Duplicate; of the last 0 where Sent is not known
+	Sent      int64 // on the wall clock; 0: not known
+	Received  int64 // on the wall clock; 0: nothing was
+	// From is who sent what was received, invalid: the target. Where nothing was received in time (TimedOut, Dropped), it
+	// is who knew the cookie, but answered from an address that was not asked; invalid: nobody.
+	From netip.Addr
+	ICMP *wire.Error // of Refused; else nil
+	Err  error       // of Unsent and Ended, why; else nil
 }

@@ -1,5 +1,7 @@
 package flight
 
+import "net/netip"
+
 const (
 	minSlots = 1 << 12
 	maxSlots = 1 << 16
@@ -42,6 +44,9 @@ type slot struct {
 }
 
 func (s *slot) inFlight() bool { return s.state == sending || s.state == waiting }
+
+// isV6 reports whether the probe went to an IPv6 address.
+func (s *slot) isV6() bool { return !netip.AddrFrom16(s.dst).Is4In6() }
 
 // left is when the probe left, as far as the program knows.
 func (s *slot) left() Stamp { return s.sent.Add(int64(s.lag)) }

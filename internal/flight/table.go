@@ -2,6 +2,7 @@ package flight
 
 import (
 	"math"
+	"net/netip"
 
 	"github.com/icmpsock/ping/internal/wire"
 )
@@ -23,6 +24,10 @@ type Table struct {
 	reports    bool      // the link reports departures
 	departures []int64   // when it says the probe of each slot left, wall clock, 0: has not yet; nil without reports
 	unstamped  []arrival // answers that came before the report of their probe's departure
+
+	// elsewhere is who has last answered the probe with a number from an address that was not asked, and had its whole
+	// cookie, but does not settle it. It stays until the number is taken again; nil: nobody has.
+	elsewhere map[uint16]netip.Addr
 
 	window  window
 	cookies func() uint64
@@ -132,6 +137,7 @@ func (t *Table) Take(in *Inbox, p *Probe) {
 	if t.reports {
 		t.departures[t.index(seq)] = 0
 	}
+	delete(t.elsewhere, seq)
 	t.owners.link(in, seq)
 }
 
