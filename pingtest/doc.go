@@ -14,10 +14,10 @@
 //	}
 //
 // A [Host] is an address that answers. Settings say how: after which [RTT], how many requests get lost ([Loss]), what
-// else goes wrong ([Duplicates], [Reordering], [Corruption], [Forgeries]), whether it is [Down] or refuses
-// ([Unreachable], [Refuse]). A host that others are [Behind] is their router: it reports requests whose TTL runs out,
-// and those that are too big ([MTU]). Settings are given to Host, changed at any time by [Host.Set], and put down
-// beforehand by [Host.At]. An address that no host has is silent.
+// else goes wrong ([Duplicates], [Reordering], [Corruption], [Truncation], [Forgeries], [AnswersFrom]), whether it is
+// [Down] or refuses ([Unreachable], [Refuse]). A host that others are [Behind] is their router: it reports requests
+// whose TTL runs out, and those that are too big ([MTU]). Settings are given to Host, changed at any time by
+// [Host.Set], and put down beforehand by [Host.At]. An address that no host has is silent.
 //
 // The network starts no goroutines. All that it waits for are channels and timers, so that it can be used within
 // testing/synctest, where time passes as fast as the program allows; outside of it, everything happens in real time.

@@ -96,6 +96,7 @@ func (h *Host) check(list []Setting) {
 			h.checkVersion("Behind", r.addr)
 		}
 		h.checkVersion("Unreachable", s.unreachable)
+		h.checkVersion("AnswersFrom", s.source)
 		if s.refusal != nil {
 			h.checkVersion("Refuse", s.refusal.From)
 		}

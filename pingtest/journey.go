@@ -135,20 +135,34 @@ func (j *journey) answer() Fate {
 	}
 	if h.drawn(h.forgeries) {
 		j.counts.Forgeries++
-		forge(j.send(delay, h.addr, nil))
+		forge(j.reply(delay))
 	}
 	fate := Answered
-	reply := j.send(delay, h.addr, nil)
+	reply := j.reply(delay)
+	if h.truncation > 0 {
+		reply.Data = reply.Data[:min(len(reply.Data), headerLen+h.truncation)]
+	}
 	if h.drawn(h.corruption) {
 		fate = Corrupted
 		spoil(reply, h)
 	}
 	if h.drawn(h.duplicates) {
 		j.counts.Duplicates++
-		twin := j.send(delay, h.addr, nil)
+		twin := j.reply(delay)
 		twin.Data = append(twin.Data[:0], reply.Data...)
 	}
 	return fate
+}
+
+// reply puts the target's echo reply on its way back, as send does.
+func (j *journey) reply(delay time.Duration) *ping.Message {
+	h := j.target
+	if !h.source.IsValid() {
+		return j.send(delay, h.addr, nil)
+	}
+	m := j.send(delay, h.source, nil)
+	m.Addr = h.source
+	return m
 }
 
 // send puts a message on its way back: an echo reply, or an ICMP error that quotes the request. It returns the

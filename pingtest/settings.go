@@ -26,6 +26,8 @@ type settings struct {
 	reordering  float64
 	reorderBy   time.Duration
 	corruption  float64
+	truncation  int        // 0: none
+	source      netip.Addr // of echo replies; invalid: the host's own
 	forgeries   float64
 	down        bool
 	silent      bool
@@ -128,6 +130,25 @@ func Reordering(share float64, by time.Duration) Setting {
 func Corruption(share float64) Setting {
 	checkShare("Corruption", share)
 	return func(s *settings) { s.corruption = share }
+}
+
+// Truncation has the host send back no more than the first n bytes of a request's payload, as some resolvers do that
+// many ping: 8 or more, which is the request's secret; 0, the default, is all of it.
+func Truncation(n int) Setting {
+	if n != 0 && n < cookieLen {
+		panic(fmt.Sprintf("pingtest: Truncation(%d): want 0 or %d or more", n, cookieLen))
+	}
+	return func(s *settings) { s.truncation = n }
+}
+
+// AnswersFrom has the host's echo replies come from another address, as they do where an IPv6 anycast address is pinged
+// (RFC 4443 section 4.2), or an IPv4 host that has several. The default, "", is its own.
+func AnswersFrom(addr string) Setting {
+	var source netip.Addr
+	if addr != "" {
+		source = mustParse("AnswersFrom", addr)
+	}
+	return func(s *settings) { s.source = source }
 }
 
 // Forgeries has a share of the host's echo replies, 0, the default, to 1, come with a forged one before them: one with
