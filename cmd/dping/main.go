@@ -6,9 +6,11 @@
 //	dping -mtu [-c n] [-W timeout] [-t ttl] [-4|-6] [-json] host...
 //
 // There is a line for each probe, once it is answered, refused or given up; with several hosts it begins with the
-// host's name. A probe that could not be sent is told of on stderr (with -q, the first one of each host). The
-// statistics of each host follow at the end: after n probes, or on the first SIGINT or SIGTERM (a second one ends the
-// program at once). SIGQUIT shows them meanwhile.
+// host's name. It ends with "(truncated)" where the host sent back less than it was sent, which is an answer all the
+// same, and with "(answered from ...)" where another address than the host's answered, which over IPv4 is none. A probe
+// that could not be sent is told of on stderr (with -q, the first one of each host). The statistics of each host follow
+// at the end: after n probes, or on the first SIGINT or SIGTERM (a second one ends the program at once). SIGQUIT shows
+// them meanwhile.
 //
 // With -json each line is one object: {"host":..., "reply":{...}} for a probe, {"host":..., "statistics":{...}}
 // for the statistics. There seq counts from 0, whereas icmp_seq counts from 1. Late, duplicate, corrupted and stray

@@ -61,8 +61,8 @@ func (o *output) showMTU(r mtuRecord, err error) int {
 		r.Error = refused.Error()
 		text = fmt.Sprintf("%s: From %v: %s", r.Host, refused.From, refused.Reason())
 	case errors.Is(err, ping.ErrTimeout):
-		r.Error = ping.ErrTimeout.Error()
-		text = "no answer from " + r.Host
+		r.Error = ping.ErrTimeout.Error() + elsewhere(err)
+		text = "no answer from " + r.Host + elsewhere(err)
 	default:
 		o.giveUp(r.Host, err)
 		return 2

@@ -27,6 +27,11 @@ func TestShowMTU(t *testing.T) {
 			`{"host":"host","target":"192.0.2.1","kind":"timeout","error":"no reply in time"}` + "\n",
 		},
 		{
+			"answered from elsewhere", 0, fmt.Errorf("ping 192.0.2.1: %w", &ping.ElsewhereError{From: router}), 1,
+			"no answer from host (answered from 10.0.1.254)\n", "",
+			`{"host":"host","target":"192.0.2.1","kind":"timeout","error":"no reply in time (answered from 10.0.1.254)"}` + "\n",
+		},
+		{
 			"refused", 0, fmt.Errorf("ping 192.0.2.1: %w", refused), 1, "host: From 10.0.1.254: destination host unreachable\n", "",
 			`{"host":"host","target":"192.0.2.1","kind":"icmp","error":"destination host unreachable, from 10.0.1.254"}` + "\n",
 		},

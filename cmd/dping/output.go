@@ -74,13 +74,25 @@ func describe(host string, r ping.Reply) string {
 		return fmt.Sprintf("From %v: icmp_seq=%d %s%s", r.From, seq, refused.Reason(), mtu)
 	}
 	if r.Err != nil {
-		return fmt.Sprintf("no answer from %s: icmp_seq=%d", host, seq)
+		return fmt.Sprintf("no answer from %s: icmp_seq=%d%s", host, seq, elsewhere(r.Err))
 	}
-	ttl := ""
+	ttl, truncated := "", ""
 	if r.TTL > 0 {
 		ttl = fmt.Sprintf(" ttl=%d", r.TTL)
 	}
-	return fmt.Sprintf("%d bytes from %v: icmp_seq=%d%s time=%.3f ms", r.Size, r.From, seq, ttl, ms(r.RTT))
+	if r.Truncated {
+		truncated = " (truncated)"
+	}
+	return fmt.Sprintf("%d bytes from %v: icmp_seq=%d%s time=%.3f ms%s", r.Size, r.From, seq, ttl, ms(r.RTT), truncated)
+}
+
+// elsewhere says in brackets who has answered that was not asked, if anybody has.
+func elsewhere(err error) string {
+	var other *ping.ElsewhereError
+	if !errors.As(err, &other) {
+		return ""
+	}
+	return fmt.Sprintf(" (answered from %v)", other.From)
 }
 
 // ms is d in milliseconds.

@@ -25,6 +25,16 @@ func TestSettle(t *testing.T) {
 			stdout: "64 bytes from 192.0.2.1: icmp_seq=1 ttl=57 time=1.235 ms\n",
 		},
 		{
+			name:   "truncated",
+			reply:  ping.Reply{Seq: 1, From: target4, RTT: 1234567, TTL: 57, Size: 76, Truncated: true, Sent: sent},
+			stdout: "76 bytes from 192.0.2.1: icmp_seq=2 ttl=57 time=1.235 ms (truncated)\n",
+		},
+		{
+			name:   "answered from elsewhere",
+			reply:  ping.Reply{Seq: 2, Sent: sent, Err: &ping.ElsewhereError{From: router4}},
+			stdout: "no answer from host: icmp_seq=3 (answered from 10.0.1.254)\n",
+		},
+		{
 			name:   "TTL not known",
 			reply:  ping.Reply{Seq: 9, From: target4, RTT: time.Second, Size: 8, Sent: sent},
 			stdout: "8 bytes from 192.0.2.1: icmp_seq=10 time=1000.000 ms\n",
