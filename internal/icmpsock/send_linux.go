@@ -20,6 +20,12 @@ const (
 	pendingTries = 16
 )
 
+// errNoBuffers is what a message meets whose neighbour has no place in the table (net/core/neighbour.c, neigh_alloc),
+// or which has none in a queue (net/ipv4/ip_output.c, ip_send_skb). On IPv6's datagram sockets it meets nothing, and
+// is lost (net/ipv6/ping.c, ping_v6_sendmsg).
+var errNoBuffers = fmt.Errorf("%w: this host's neighbour table (gc_thresh3, arp(7)) or a device's queue is full",
+	os.NewSyscallError("sendmmsg", unix.ENOBUFS))
+
 // Send sends the packets in order, each a whole echo request, sets the Time of each that leaves to when it did, and
 // returns how many left. Fewer than all: the error is why the next one did not leave, and the ones after that were not
 // tried. It wraps [wire.ErrNoRoom] where that one may leave in a moment, [wire.ErrEnded] where the socket is none any
@@ -68,6 +74,9 @@ func (s *Socket) sendBatch(packets []wire.Packet) (int, error) {
 			continue
 		}
 		err := os.NewSyscallError("sendmmsg", b.errno)
+		if b.errno == unix.ENOBUFS {
+			err = errNoBuffers
+		}
 		switch tries++; {
 		case b.errno == unix.EBADF, b.errno == unix.ENOTSOCK:
 			return sent, fmt.Errorf("%w: %w", wire.ErrEnded, err)
