@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
 	"math"
 	"time"
@@ -9,8 +10,10 @@ import (
 )
 
 const (
-	// retryAfter is when a packet that the link had no room for is tried again.
-	retryAfter = time.Millisecond
+	// retryAfter is when a packet that the link had no room for is tried again, and patientRetryAfter when that is if
+	// it may wait for longer than its timeout.
+	retryAfter        = time.Millisecond
+	patientRetryAfter = 16 * time.Millisecond
 	// turnRefusals is how many of those may be refused again before the rest waits for the next time.
 	turnRefusals = 16
 )
@@ -18,26 +21,32 @@ const (
 var errPanic = errors.New("the transport panicked")
 
 // refuse keeps a probe that there was no room for, as err says, to be tried again, unless it has been refused for as
-// long as its timeout. That it has not been tried for so long, on a busy machine, is no reason. The caller holds
+// long as it may be. That it has not been tried for so long, on a busy machine, is no reason. The caller holds
 // out.sending and mu.
 func (c *Conn) refuse(p flight.Probe, err error) {
 	now := c.now().Mono
 	if p.GiveUp == 0 {
-		p.GiveUp = now + min(int64(p.Shape.Timeout), math.MaxInt64-now)
+		patience := cmp.Or(p.Shape.Patience, p.Shape.Timeout)
+		p.GiveUp = now + min(int64(patience), math.MaxInt64-now)
 	}
 	if now >= p.GiveUp {
 		c.table.Failed(&p, err)
 		return
 	}
 	c.out.refused.push(p)
-	c.retryLater()
+	if p.Shape.Patience > 0 {
+		c.retryLater(patientRetryAfter)
+	} else {
+		c.retryLater(retryAfter)
+	}
 }
 
-// retryLater has the timekeeper call retry in a moment. The caller holds mu.
-func (c *Conn) retryLater() {
-	if c.retryAt == 0 {
-		c.retryAt = c.now().Mono + int64(retryAfter)
-		c.arm(c.retryAt)
+// retryLater has the timekeeper call retry after a pause. The caller holds mu.
+func (c *Conn) retryLater(pause time.Duration) {
+	at := c.now().Mono + int64(pause)
+	if c.retryAt == 0 || at < c.retryAt {
+		c.retryAt = at
+		c.arm(at)
 	}
 }
 
@@ -69,7 +78,7 @@ func (c *Conn) retry() {
 	}
 	if c.out.refused.len() > 0 {
 		c.mu.Lock()
-		c.retryLater()
+		c.retryLater(patientRetryAfter) // sooner, if one that has just been refused asks for it
 		c.mu.Unlock()
 	}
 	c.flush()

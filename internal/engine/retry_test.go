@@ -84,6 +84,43 @@ func TestNoRoomForEver(t *testing.T) {
 	}
 }
 
+// What may wait for longer than its timeout does so, and is tried less often. Its answer is waited for as ever.
+func TestNoRoomPatience(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		tries := 0
+		var r *rig
+		r = newRig(t, newLink(func(l *fakeLink, packets []wire.Packet) (int, error) {
+			if tries++; packets[0].Addr != full && r.clock() > int64(5*time.Second) {
+				return len(packets), nil
+			}
+			return 0, wire.ErrNoRoom
+		}), nil)
+		s := shape(t, time.Second)
+		s.Patience = 10 * time.Second
+		lasting := r.caller(r.to(full, s, 1), Options{}).start(t.Context())
+		passing := r.caller(r.now(s, 1), Options{}).start(t.Context())
+		passing.wait().only(1, flight.TimedOut)
+		if at := passing.times()[0].Round(100 * ms); at != 6*time.Second {
+			t.Errorf("there was room after 5 s, and no answer by %v", at)
+		}
+		lasting.wait().only(1, flight.Unsent)
+		if at := lasting.times()[0].Round(100 * ms); at != 10*time.Second {
+			t.Errorf("given up after %v", at)
+		}
+		if most := 2 * int(s.Patience/patientRetryAfter); tries > most {
+			t.Errorf("tried %d times", tries)
+		}
+		// One that may not wait is tried as often as ever beside one that may.
+		r.caller(r.to(full, s, 1), Options{}).start(t.Context())
+		synctest.Wait()
+		tries = 0
+		r.caller(r.to(full, shape(t, 100*ms), 1), Options{}).start(t.Context()).wait().only(1, flight.Unsent)
+		if tries < 100 {
+			t.Errorf("tried %d times in 100 ms", tries)
+		}
+	})
+}
+
 // One destination that there is no room for, for thousands of probes, holds up no other.
 func TestNoRoomForOne(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

@@ -58,7 +58,7 @@ func (c *Conn) sendLeft(again bool) {
 	case !again && !c.out.queue.some.Load():
 	case !c.takeSending(): // who sends hands over soon, unless it was about to let go
 		c.mu.Lock()
-		c.retryLater()
+		c.retryLater(retryAfter)
 		c.mu.Unlock()
 	case again:
 		c.out.wanted.Store(false)

@@ -12,6 +12,7 @@ import (
 type Shape struct {
 	Template     []byte        // the echo request, as wire.NewTemplate makes it
 	Timeout      time.Duration // how long after it left a probe is given up
+	Patience     time.Duration // for how long it may wait for room to leave; 0: as long as Timeout
 	TTL          int           // TTL or hop limit, 1 to 255; 0: the system's default
 	TrafficClass int           // 0 to 255
 	DontFragment bool
