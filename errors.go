@@ -60,7 +60,8 @@ var (
 )
 
 // ErrNoRoom says that a [Transport] cannot take a message now, but may in a moment. It is the error of a probe that
-// found no room to be sent for as long as its timeout.
+// found no room to be sent for as long as its timeout, or a minute (see [Pinger.Sweep]). Where it wraps syscall.ENOBUFS
+// too, this host's neighbour table is full (gc_thresh3, arp(7)), or the queue of a network device.
 var ErrNoRoom = wire.ErrNoRoom
 
 // ErrNotPermitted says that the system lets this process open no ICMP socket. It matches fs.ErrPermission. The

@@ -1,10 +1,9 @@
 package ping
 
 import (
-	"net/netip"
-
 	"github.com/icmpsock/ping/internal/engine"
 	"github.com/icmpsock/ping/internal/flight"
+	"github.com/icmpsock/ping/internal/plan"
 )
 
 // A lane sends and receives for a Sweep, over a socket of each family of its own. It belongs to one goroutine.
@@ -23,7 +22,12 @@ const laneBatch = 8
 func newLane(s *sweep, number int) *lane {
 	l := &lane{sweep: s, number: number, wake: make(chan struct{}, 1), list: s.chunk()}
 	for i := range l.calls {
-		l.sources[i] = laneSource{supply: &s.supplies[i], shape: s.shapes[i], count: s.count}
+		l.sources[i] = laneSource{
+			Sweep:  plan.NewSweep[target](s.count, s.config.interval, s.places[i], s.own[i]),
+			supply: &s.supplies[i],
+			far:    stock{shape: s.far[i]},
+			near:   stock{shape: s.near[i]},
+		}
 		l.calls[i] = engine.NewCall(engine.Options{
 			Epoch:   s.pinger.epoch,
 			Batch:   laneBatch,
@@ -61,10 +65,10 @@ func (l *lane) conn(v6 bool) (*engine.Conn, error) {
 func (l *lane) deliver(i int, results []flight.Result) bool {
 	for k := range results {
 		r := &results[k]
-		probe := l.sources[i].settled(r.Tag)
-		reply := newReply(r, probe.addr)
-		reply.Seq = probe.seq
-		l.list = append(l.list, swept{probe.addr, reply})
+		target, seq := l.sources[i].Settled(r.Tag, r.Kind == flight.Answered)
+		reply := newReply(r, target.addr)
+		reply.Seq = seq
+		l.list = append(l.list, swept{target.addr, reply})
 		if len(l.list) == chunkSize && !l.flush() {
 			return false
 		}
@@ -84,59 +88,70 @@ func (l *lane) flush() bool {
 
 // A laneSource is the engine.Source of the addresses of one family.
 type laneSource struct {
-	supply *supply
-	shape  *flight.Shape
-	count  int // echoes to each address
-
-	room  [chunkSize]target
-	left  []target // from the supply, that have not got all their echoes
-	echo  int      // of the count for the first of these
-	ended bool     // the supply has
-
-	inFlight []laneProbe // by tag
-	free     []int64     // tags that are not in use
+	plan.Sweep[target]
+	supply    *supply
+	far, near stock
+	farRoom   [chunkSize]target
+	nearRoom  [laneBatch]target
+	ended     bool // the supply has
 }
 
-// A laneProbe is one probe in flight.
-type laneProbe struct {
-	addr netip.Addr
-	seq  int
+// A stock is what a lane has taken from the supply, and not added to its plan yet.
+type stock struct {
+	shape *flight.Shape // of the probes
+	left  []target
 }
 
 // Next implements engine.Source.
 func (s *laneSource) Next(now int64, p *flight.Probe) (at int64, ok bool) {
-	if len(s.left) == 0 {
-		var n int
-		if n, s.ended = s.supply.take(s.room[:]); n == 0 {
-			return 0, false
-		}
-		s.left = s.room[:n]
+	tag, at, ok := s.Sweep.Next(now)
+	for (!ok || at > now) && s.Room() && s.add() {
+		tag, at, ok = s.Sweep.Next(now)
 	}
-	if len(s.free) == 0 {
-		s.free = append(s.free, int64(len(s.inFlight)))
-		s.inFlight = append(s.inFlight, laneProbe{})
+	if !ok {
+		return 0, false
 	}
-	p.Dst, p.Tag, p.Shape = s.left[0].dst, s.free[len(s.free)-1], s.shape
-	return now, true
+	t, near := s.Target(tag)
+	p.Dst, p.Tag, p.Shape = t.dst, tag, s.far.shape
+	if near {
+		p.Shape = s.near.shape
+	}
+	return at, true
 }
 
-// Sent implements engine.Source.
-func (s *laneSource) Sent(int64) {
-	last := len(s.free) - 1
-	s.inFlight[s.free[last]] = laneProbe{s.left[0].addr, s.echo}
-	s.free = s.free[:last]
-	if s.echo++; s.echo == s.count {
-		s.left, s.echo = s.left[1:], 0
+// add adds a target to the plan, if there is one: a neighbour only where none waits for a place already.
+func (s *laneSource) add() bool {
+	s.refill()
+	switch {
+	case len(s.near.left) > 0 && !s.Parked():
+		s.Add(s.near.left[0], true)
+		s.near.left = s.near.left[1:]
+	case len(s.far.left) > 0:
+		s.Add(s.far.left[0], false)
+		s.far.left = s.far.left[1:]
+	default:
+		return false
+	}
+	return true
+}
+
+// refill takes what there is from the supply. It leaves neighbours to lanes that may have a place for them.
+func (s *laneSource) refill() {
+	if len(s.far.left) > 0 {
+		return
+	}
+	var near []target
+	if len(s.near.left) == 0 && !s.Parked() {
+		near = s.nearRoom[:]
+	}
+	nFar, nNear, ended := s.supply.take(s.farRoom[:], near)
+	s.far.left, s.ended = s.farRoom[:nFar], ended
+	if nNear > 0 {
+		s.near.left = near[:nNear]
 	}
 }
 
 // Done implements engine.Source.
 func (s *laneSource) Done() bool {
-	return s.ended && len(s.left) == 0 && len(s.free) == len(s.inFlight)
-}
-
-// settled gives the tag free, and returns whose it was.
-func (s *laneSource) settled(tag int64) laneProbe {
-	s.free = append(s.free, tag)
-	return s.inFlight[tag]
+	return s.ended && len(s.far.left)+len(s.near.left) == 0 && s.Sweep.Done()
 }

@@ -16,7 +16,7 @@ import (
 
 // A Pinger sends echo requests and measures the replies, for any number of targets and callers at a time. It holds one
 // socket for IPv4 and one for IPv6; one more of each once WithDontFragment is used, once a large Sweep can use another
-// processor, and once 57,600 probes are in flight over one. A socket that could not be opened, or that has come to its
+// processor or many hosts on the link do not answer it, and once 57,600 probes are in flight over one. A socket that could not be opened, or that has come to its
 // end, is opened anew by a later call, a second later at the earliest. All its methods are safe for concurrent use, and
 // independent of each other. New makes one; the zero value is not usable.
 //
@@ -40,6 +40,8 @@ type Pinger struct {
 
 	opening sync.Mutex // held while sockets are opened; mu may be taken under it
 	notes   []func()   // for the logger, once opening is free
+
+	neighbours neighbours
 
 	noFurther atomic.Int64 // when a further socket could not be opened, for want of room on the others; after epoch
 
@@ -73,6 +75,7 @@ func New(opts ...Option) (*Pinger, error) {
 		p.lines[1].Store(&line{conn: c})
 		return p, nil
 	}
+	p.neighbours.namespace = namespace()
 	p.opening.Lock()
 	defer p.opened()
 	four, six := p.open(0, false), p.open(1, false)

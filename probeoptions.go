@@ -93,8 +93,9 @@ func inRange(name string, n, low, high int, calls callSet, field func(*probeConf
 }
 
 // WithTimeout sets how long each probe waits for its answer: above 0, 1 s by default. The wait begins when the echo
-// request leaves; one that finds no room to leave within that time ends with [ErrNoRoom]. A reply counts by the time
-// at which it arrived, not by when the program got round to it.
+// request leaves; one that finds no room to leave within that time ends with [ErrNoRoom], but waits for a minute if a
+// Sweep makes it to a host on the link. A reply counts by the time at which it arrived, not by when the program got
+// round to it.
 func WithTimeout(d time.Duration) ProbeOption {
 	return probeOption(func(c *probeConfig) error {
 		if d <= 0 {
@@ -105,12 +106,13 @@ func WithTimeout(d time.Duration) ProbeOption {
 	})
 }
 
-// WithInterval sets the time from one probe of a PingN, Stream, Reachable or FirstReply to the next, and from the third
-// and later ones of a Trace for one distance: 0 or more, 1 s by default. 0 sends each probe as soon as the one before
-// it is settled, be it by an error of sending; a Trace waits 50 ms for that at most. Where more than 8 of these calls
-// run at a time, the second probe of each further one comes up to half an interval early or late, so that calls that
-// start together spread out; which comes when depends on the order in which they start. It is the interval of a
-// Watcher's targets too, which must be above 0. Ping, Sweep and PathMTU take it, to no effect.
+// WithInterval sets the time from one probe of a PingN, Stream, Reachable or FirstReply to the next, from one to the
+// next for an address of a Sweep, and from the third and later ones of a Trace for one distance: 0 or more, 1 s by
+// default. 0 sends each probe as soon as the one before it is settled, be it by an error of sending; a Trace waits 50 ms
+// for that at most, a Sweep not at all. Where more than 8 calls of the first four run at a time, the second probe of
+// each further one comes up to half an interval early or late, so that calls that start together spread out; which
+// comes when depends on the order in which they start. It is the interval of a Watcher's targets too, which must be
+// above 0. Ping and PathMTU take it, to no effect.
 func WithInterval(d time.Duration) ProbeOption {
 	return probeOption(func(c *probeConfig) error {
 		if d < 0 {
@@ -161,10 +163,10 @@ func WithNetwork(network string) ProbeOption {
 	})
 }
 
-// WithCount sets how many echo requests Sweep sends to each address (1 by default), how many Trace sends to each
-// distance (3; it takes 1,000 at most), how many Reachable and FirstReply send at most (3), PathMTU of a size that is
-// not answered (5, 100 at most), and after how many a Stream ends (never): 1 or more. The others refuse it: Ping sends
-// one, PingN as many as its n says, and a Watcher goes on.
+// WithCount sets how many echo requests Sweep sends to each address (1 by default; they are WithInterval apart), how
+// many Trace sends to each distance (3; it takes 1,000 at most), how many Reachable and FirstReply send at most (3),
+// PathMTU of a size that is not answered (5, 100 at most), and after how many a Stream ends (never): 1 or more. The
+// others refuse it: Ping sends one, PingN as many as its n says, and a Watcher goes on.
 func WithCount(n int) ProbeOption {
 	const calls = onStream | onReachable | onFirstReply | onSweep | onTrace | onPathMTU
 	return inRange("WithCount", n, 1, 1<<31-1, calls, func(c *probeConfig) *int { return &c.count })

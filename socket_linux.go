@@ -88,3 +88,13 @@ func openKind(c socketConfig, raw bool) (*icmpsock.Socket, error) {
 	}
 	return nil, err
 }
+
+// namespace tells the network namespace of the sockets that are opened here from others.
+func namespace() uint64 { return icmpsock.Namespace() }
+
+// readLinks returns the addresses that are reached by way of the neighbour tables, as far as that is known, and how
+// many entries those of IPv4 and IPv6 have at most.
+func readLinks(namespace uint64) (links []netip.Prefix, tables [2]int) {
+	n := icmpsock.ReadNeighbours(namespace)
+	return n.Links, n.Tables
+}

@@ -68,6 +68,12 @@ func route(ctx context.Context, c socketConfig, addr netip.Addr) error {
 // discard is the port of a service that drops what it gets (RFC 863).
 const discard = 9
 
+// namespace is Linux's.
+func namespace() uint64 { return 0 }
+
+// readLinks is Linux's: here it is not known which addresses are on the link.
+func readLinks(uint64) (links []netip.Prefix, tables [2]int) { return nil, tables }
+
 func openSocket(config socketConfig) (*socket, error) {
 	switch {
 	case config.device != "":

@@ -10,31 +10,40 @@ import (
 type supply struct {
 	room chan struct{} // holds a token if there may be room again
 
-	mu      sync.Mutex
-	targets []target
-	ended   bool
+	mu    sync.Mutex
+	far   []target
+	near  []target // on the link: they may have to wait, for a place in the neighbour table, and hold up no others
+	ended bool
 }
 
 // A target is an address, as the caller has it, and as the system has it.
 type target struct{ addr, dst netip.Addr }
 
-// supplySize is how many addresses wait to be taken at most.
-const supplySize = 2 * chunkSize
+const (
+	// supplySize is how many addresses wait to be taken at most, of those that are not on the link.
+	supplySize = 2 * chunkSize
+	// nearSize is how many that are.
+	nearSize = 1 << 12
+)
 
 func (s *supply) init() {
 	s.room = make(chan struct{}, 1)
-	s.targets = make([]target, 0, supplySize)
+	s.far = make([]target, 0, supplySize)
 }
 
-// put adds a target, if there is room, and returns how many were there before.
-func (s *supply) put(t target) int {
+// put adds a target, if there is room for it, and returns how many of its kind were there before.
+func (s *supply) put(t target, near bool) (n int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := len(s.targets)
-	if n < supplySize {
-		s.targets = append(s.targets, t)
+	list, most := &s.far, supplySize
+	if near {
+		list, most = &s.near, nearSize
 	}
-	return n
+	if n = len(*list); n == most {
+		return n, false
+	}
+	*list = append(*list, t)
+	return n, true
 }
 
 // end says that no more will come.
@@ -44,15 +53,21 @@ func (s *supply) end() {
 	s.mu.Unlock()
 }
 
-// take moves as many targets to list as it has room for. It reports whether there were none, and will be none.
-func (s *supply) take(list []target) (n int, ended bool) {
+// take moves as many targets to far and near as these have room for. It reports whether there were none, and will be
+// none.
+func (s *supply) take(far, near []target) (nFar, nNear int, ended bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	before := len(s.targets)
-	n = copy(list, s.targets)
-	s.targets = s.targets[:copy(s.targets, s.targets[n:])]
-	if before == supplySize {
+	if len(s.far) == supplySize || len(s.near) == nearSize {
 		signal(s.room)
 	}
-	return n, s.ended && n == 0
+	ended = s.ended && len(s.far)+len(s.near) == 0
+	return move(far, &s.far), move(near, &s.near), ended
+}
+
+// move moves targets from the front of a list.
+func move(to []target, from *[]target) int {
+	n := copy(to, *from)
+	*from = (*from)[:copy(*from, (*from)[n:])]
+	return n
 }
