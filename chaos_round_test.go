@@ -158,7 +158,8 @@ func (s *storm) rejected(f *field, p *ping.Pinger) {
 	s.await(func() {
 		n := 0
 		s.call("Sweep that is rejected", 5*time.Second, func() {
-			for range p.Sweep(s.Context(), slices.Values(f.refused), ping.WithCount(2), ping.WithTimeout(100*ms)) {
+			for range p.Sweep(s.Context(), slices.Values(f.refused), ping.WithCount(2), ping.WithInterval(0),
+				ping.WithTimeout(100*ms)) {
 				if n++; n == 1 {
 					s.well(p, f.healthy[0])
 				}
