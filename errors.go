@@ -239,8 +239,9 @@ func unreachableReason(reasons []string, code int) string {
 
 // A probeError is an error that ended the call for one target; its text names the target.
 type probeError struct {
-	host string
-	err  error
+	host    string
+	err     error
+	pending int // how many probes were in flight then
 }
 
 var _ net.Error = (*probeError)(nil)

@@ -54,12 +54,12 @@ func (p *Pinger) PathMTU(ctx context.Context, host string, opts ...ProbeOption) 
 		if errors.Is(err, errors.ErrUnsupported) {
 			err = fmt.Errorf("PathMTU: %w", err)
 		}
-		return 0, &probeError{host, err}
+		return 0, &probeError{host: host, err: err}
 	}
 	defer c.end()
 	mtu, err := c.pathMTU(ctx)
 	if err != nil {
-		err = &probeError{host, err}
+		err = &probeError{host: host, err: err}
 	}
 	return mtu, err
 }

@@ -137,24 +137,35 @@ func (p *Pinger) Counters() Counters {
 // *[ICMPError], ctx's error, net.ErrClosed, a *net.DNSError, or why the request could not be sent.
 func (p *Pinger) Ping(ctx context.Context, host string, opts ...ProbeOption) (Reply, error) {
 	var reply Reply
+	pending := 0
 	c, err := p.prepare(ctx, onPing, host, opts)
 	if err == nil {
-		defer c.end()
-		settled := false
-		_, err = c.runSeries(ctx, 1, func(r *flight.Result) bool {
-			reply, settled = newReply(r, c.target), true
-			return false
-		})
-		if settled {
-			err = reply.Err
-		} else {
-			reply.Target = c.target
-		}
+		reply, pending, err = c.one(ctx)
 	}
 	if err != nil {
-		reply.Err = &probeError{host, err}
+		reply.Err = &probeError{host, err, pending}
 	}
 	return reply, reply.Err
+}
+
+// one sends one echo request, and ends the call. The error is the Reply's, if there is one; else why there is none, and
+// pending is 1 if the request had left.
+func (c *call) one(ctx context.Context) (reply Reply, pending int, err error) {
+	defer func() {
+		left, _ := c.end()
+		pending += left
+	}()
+	settled := false
+	pending, err = c.runSeries(ctx, 1, func(r *flight.Result) bool {
+		reply, settled = newReply(r, c.target), true
+		return false
+	})
+	if settled {
+		err = reply.Err
+	} else {
+		reply.Target = c.target
+	}
+	return reply, pending, err
 }
 
 var shared struct {

@@ -16,7 +16,7 @@ import (
 // bad option, n below 1, a name that cannot be resolved, an address that cannot be pinged.
 func (p *Pinger) PingN(ctx context.Context, host string, n int, opts ...ProbeOption) (*Statistics, error) {
 	if n < 1 {
-		return nil, &probeError{host, fmt.Errorf("PingN: n is %d, want 1 or more", n)}
+		return nil, &probeError{host: host, err: fmt.Errorf("PingN: n is %d, want 1 or more", n)}
 	}
 	c, err := p.prepare(ctx, onPingN, host, opts)
 	if err != nil {
@@ -24,7 +24,7 @@ func (p *Pinger) PingN(ctx context.Context, host string, n int, opts ...ProbeOpt
 		if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
 			s = new(Statistics)
 		}
-		return s, &probeError{host, err}
+		return s, &probeError{host: host, err: err}
 	}
 	s := &Statistics{Target: c.target}
 	ended, err := c.runSeries(ctx, n, func(r *flight.Result) bool {
@@ -36,7 +36,7 @@ func (p *Pinger) PingN(ctx context.Context, host string, n int, opts ...ProbeOpt
 	pending, oddities := c.end()
 	s.finish(ended+pending, oddities)
 	if err != nil {
-		err = &probeError{host, err}
+		err = &probeError{host: host, err: err}
 	}
 	return s, err
 }
@@ -44,25 +44,39 @@ func (p *Pinger) PingN(ctx context.Context, host string, n int, opts ...ProbeOpt
 // Stream sends echo requests to host, WithInterval apart, until ctx ends, the loop breaks, or as many as WithCount
 // says are settled (by default without end), in constant memory. It
 // yields each Reply as it is settled, a lost probe's with its Err: with a timeout above the interval not always in
-// order of Seq. An error that ends the stream comes last, with an empty Reply. A probe that
-// falls due while the body of the loop is at work waits for that; no RTT is distorted by it.
+// order of Seq. An error that ends the stream comes last, with an empty Reply; it knows how many probes were in flight
+// then, see [Statistics.Add]. A probe that falls due while the body of the loop is at work waits for that; no RTT is
+// distorted by it.
 func (p *Pinger) Stream(ctx context.Context, host string, opts ...ProbeOption) iter.Seq2[Reply, error] {
 	return func(yield func(Reply, error) bool) {
 		c, err := p.prepare(ctx, onStream, host, opts)
+		pending := 0
 		if err == nil {
-			defer c.end()
-			c.Anomalies(c.config.anomalies)
-			more := true
-			_, err = c.runSeries(ctx, c.config.count, func(r *flight.Result) bool {
-				more = yield(newReply(r, c.target), nil)
-				return more
-			})
-			if !more || err == nil {
-				return
-			}
+			pending, err = c.stream(ctx, yield)
 		}
-		yield(Reply{}, &probeError{host, err})
+		if err != nil {
+			yield(Reply{}, &probeError{host, err, pending})
+		}
 	}
+}
+
+// stream yields what becomes of the probes, and ends the call. It returns why, which is nil if that was no error or
+// the loop broke, and how many were in flight then.
+func (c *call) stream(ctx context.Context, yield func(Reply, error) bool) (pending int, err error) {
+	defer func() {
+		left, _ := c.end()
+		pending += left
+	}()
+	c.Anomalies(c.config.anomalies)
+	more := true
+	pending, err = c.runSeries(ctx, c.config.count, func(r *flight.Result) bool {
+		more = yield(newReply(r, c.target), nil)
+		return more
+	})
+	if !more {
+		err = nil
+	}
+	return pending, err
 }
 
 // Reachable sends up to WithCount (3) echo requests to host, WithInterval apart, and returns nil as soon as one is

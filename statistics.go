@@ -37,7 +37,7 @@ type Statistics struct {
 	Errors int `json:"icmp_errors"`
 	Late   int `json:"late"`
 	// Pending counts the probes that were in flight when the call ended, by ctx or Close: nobody knows what became of
-	// them. Add does not see them.
+	// them.
 	Pending int `json:"pending"`
 	// Duplicates counts replies to a probe beyond its first (RFC 5560).
 	Duplicates int `json:"duplicates"`
@@ -74,13 +74,17 @@ type Statistics struct {
 // Add counts one settled probe, such as a Stream yields, in constant memory: the replies are not kept, so that Median
 // stays 0 and Percentile looks at Replies only. What comes beside the probes' outcomes, of those who ask for it by
 // [WithAnomalies], counts as Late, Duplicates, Corrupted and Stray, which otherwise stay 0; Counters has them for the
-// whole Pinger. A probe that was not settled, because ctx or the Pinger ended, is not counted. The probes may be
-// those of several calls, if they have one target and come as they were settled; else Reordered and Jitter mean
-// nothing.
-// The first Reply with a Target sets that of the Statistics, where it is not set.
+// whole Pinger. The error of a Stream or a Ping that ctx or Close ended, as the Err of a Reply, Add(Reply{Err: err}),
+// counts as Pending what was in flight then. The probes may be those of several calls, if they have one target and come
+// as they were settled; else Reordered and Jitter mean nothing. The first Reply with a Target sets that of the
+// Statistics, where it is not set.
 func (s *Statistics) Add(r Reply) {
 	if !s.Target.IsValid() {
 		s.Target = r.Target
+	}
+	if ended, ok := r.Err.(*probeError); ok {
+		s.Sent += ended.pending
+		s.Pending += ended.pending
 	}
 	switch ErrorKind(r.Err) {
 	case "":
@@ -279,6 +283,7 @@ func (s *Statistics) mishaps() []mishap {
 		{s.Corrupted, "corrupted", "corrupted"},
 		{s.Errors, "errors", "icmp_errors"},
 		{s.Late, "late", "late"},
+		{s.Stray, "stray", "stray"},
 		{s.SendErrors, "not sent", "send_errors"},
 		{s.Pending, "pending", "pending"},
 		{s.LocalDrops, "dropped locally", "local_drops"},

@@ -267,8 +267,8 @@ func TestReordered(t *testing.T) {
 
 func TestStatisticsString(t *testing.T) {
 	s := sum(rtts(1500*time.Microsecond, -1, 2500*time.Microsecond))
-	s.Duplicates = 2
-	want := "3 packets transmitted, 2 received, +2 duplicates, 33.33% packet loss\n" +
+	s.Duplicates, s.Stray = 2, 1
+	want := "3 packets transmitted, 2 received, +2 duplicates, +1 stray, 33.33% packet loss\n" +
 		"rtt min/avg/max/mdev = 1.500/2.000/2.500/0.500 ms"
 	if got := s.String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -289,6 +289,7 @@ func TestJSON(t *testing.T) {
 		Target  string
 		Sent    int
 		MeanNS  int64 `json:"mean_ns"`
+		Loss    float64
 		Replies []struct {
 			RTT   int64 `json:"rtt_ns"`
 			Clock string
@@ -298,7 +299,7 @@ func TestJSON(t *testing.T) {
 	if err := json.Unmarshal(b, &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.Target != "192.0.2.1" || got.Sent != 2 || got.MeanNS != 1500000 || len(got.Replies) != 2 ||
+	if got.Target != "192.0.2.1" || got.Sent != 2 || got.MeanNS != 1500000 || got.Loss != 0.5 || len(got.Replies) != 2 ||
 		got.Replies[0].RTT != 1500000 || got.Replies[1].Error != ping.ErrTimeout.Error() || got.Replies[0].Clock != "user" {
 		t.Errorf("got %+v from %s", got, b)
 	}

@@ -61,7 +61,7 @@ func (p *Pinger) Trace(ctx context.Context, host string, opts ...ProbeOption) it
 				return
 			}
 		}
-		yield(Hop{}, &probeError{host, err})
+		yield(Hop{}, &probeError{host: host, err: err})
 	}
 }
 
