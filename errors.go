@@ -46,7 +46,7 @@ func (e *ElsewhereError) Error() string {
 func (e *ElsewhereError) Unwrap() error { return ErrTimeout }
 
 // What came beside the outcome of a probe is told as a [Reply] with one of these for its Err, where [WithAnomalies]
-// asks for it.
+// asks for it. Its Sent and RTT are zero where it came before the call that sends had returned.
 var (
 	// ErrLate: the probe was answered after its timeout, or after an ICMP error.
 	ErrLate = errors.New("late reply")

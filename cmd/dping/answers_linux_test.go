@@ -35,7 +35,8 @@ func TestOddHosts(t *testing.T) {
 		{"-c 1 2001:db8:1::9", 0, `PING .*\n64 bytes from 2001:db8:1::a: icmp_seq=1 (.|\n)* 0% packet loss(.|\n)*`},
 		{
 			"-c 1 -W 500ms 198.51.100.9", 1,
-			`PING .*\nno answer from 198\.51\.100\.9: icmp_seq=1 \(answered from 198\.51\.100\.10\)\n(.|\n)*`,
+			`PING .*\n64 bytes from 198\.51\.100\.10: icmp_seq=1 ttl=64 \(DIFFERENT ADDRESS!\)\n` +
+				`no answer from 198\.51\.100\.9: icmp_seq=1 \(answered from 198\.51\.100\.10\)\n(.|\n)*`,
 		},
 	} {
 		status, stdout, stderr := dping(t, strings.Fields(test.args)...)

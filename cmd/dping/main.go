@@ -8,14 +8,18 @@
 // There is a line for each probe, once it is answered, refused or given up; with several hosts it begins with the
 // host's name. It ends with "(truncated)" where the host sent back less than it was sent, which is an answer all the
 // same, and with "(answered from ...)" where another address than the host's answered, which over IPv4 is none. A probe
-// that could not be sent is told of on stderr (with -q, the first one of each host). The statistics of each host follow
-// at the end: after n probes, or on the first SIGINT or SIGTERM (a second one ends the program at once). SIGQUIT shows
-// them meanwhile.
+// that could not be sent is told of on stderr (with -q, the first one of each host). What else comes for a probe, until
+// the last one has ended, has a line that ends in (DUP!) for a duplicate, (late), (corrupted), (DIFFERENT ADDRESS!) or,
+// without the probe's secret in it, (stray).
 //
-// With -json each line is one object: {"host":..., "reply":{...}} for a probe, {"host":..., "statistics":{...}}
-// for the statistics. There seq counts from 0, whereas icmp_seq counts from 1. Late, duplicate, corrupted and stray
-// replies, and the median, are not measured, and left out. What ends all for a host, such as a name that is not known,
-// is {"host":..., "kind":"name", "error":...}; the kinds are those of the library's ErrorKind.
+// The statistics of each host follow at the end: after n probes, or on the first SIGINT or SIGTERM (a second one ends the
+// program at once). SIGQUIT shows them meanwhile. What could not be sent counts as lost. What was in flight when a signal
+// came is pending: it has been transmitted, and is neither received nor lost.
+//
+// With -json each line is one object: {"host":..., "reply":{...}} for how a probe ended, {"host":..., "anomaly":{...}}
+// for what came beside that, {"host":..., "statistics":{...}} for the statistics. There seq counts from 0, whereas
+// icmp_seq counts from 1. The median is not measured, and left out. What ends all for a host, such as a name that is not
+// known, is {"host":..., "kind":"name", "error":...}; the kinds are those of the library's ErrorKind.
 //
 // With -trace it shows the routers on the way, a line for each, as traceroute(8) does: who answered each of three
 // probes and after how long; * for silence; !H, !N, !X and the like for an ICMP error that ends the way; MPLS labels
@@ -27,9 +31,9 @@
 // With -mtu it finds the largest packet, in bytes with the headers, that reaches a host unfragmented. With -json that
 // is {"host":..., "target":..., "mtu":...}.
 //
-// The exit status is 0 if each host answered at least once (with -mtu, if the path MTU of each was found), 1 if one did
-// not, and 2 for any other error, such as a bad argument, a name that is not known, a network that cannot be reached,
-// or a system that permits no ICMP sockets.
+// The exit status is that of ping(8): 0 if each host answered at least once (with -mtu, if the path MTU of each was
+// found), whatever else was lost or could not be sent; 1 if one did not; and 2 for any other error, such as a bad
+// argument, a name that is not known, a host to which nothing could be sent, or a system that permits no ICMP sockets.
 package main
 
 import (
@@ -132,8 +136,11 @@ func (t *target) ping(ctx context.Context, p *ping.Pinger, out *output) error {
 		return err
 	}
 	out.begin(t, addr)
-	for r, err := range p.Stream(ctx, addr.String()) {
+	for r, err := range p.Stream(ctx, addr.String(), ping.WithAnomalies(true)) {
 		if err != nil {
+			if ctx.Err() != nil {
+				out.cutShort(t, err)
+			}
 			return err
 		}
 		out.settle(t, r)

@@ -27,7 +27,8 @@ type output struct {
 // A record is a line of -json.
 type record struct {
 	Host       string           `json:"host"`
-	Reply      *ping.Reply      `json:"reply,omitempty"`
+	Reply      *ping.Reply      `json:"reply,omitempty"`   // how a probe ended
+	Anomaly    *ping.Reply      `json:"anomaly,omitempty"` // what came beside that
 	Statistics *ping.Statistics `json:"statistics,omitempty"`
 	Hop        any              `json:"hop,omitempty"`
 	Kind       string           `json:"kind,omitempty"`  // of Error
@@ -44,27 +45,38 @@ func (o *output) begin(t *target, addr netip.Addr) {
 	}
 }
 
-// settle counts and shows how one probe ended.
+// cutShort counts what was in flight when ctx ended, which the error of the Stream knows.
+func (o *output) cutShort(t *target, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	t.statistics.Add(ping.Reply{Err: err})
+}
+
+// settle counts and shows how one probe ended, or what came beside that.
 func (o *output) settle(t *target, r ping.Reply) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	t.statistics.Add(r)
+	anomaly := t.remark(r) != ""
+	unsent := r.Sent.IsZero() && !anomaly
 	switch {
+	case o.config.json && !o.config.quiet && anomaly:
+		o.encode(record{Host: t.host, Anomaly: &r})
 	case o.config.json && !o.config.quiet:
 		o.encode(record{Host: t.host, Reply: &r})
-	case r.Sent.IsZero() && o.config.quiet && t.statistics.SendErrors > 1: // once is enough
-	case r.Sent.IsZero():
+	case unsent && o.config.quiet && t.statistics.SendErrors > 1: // once is enough
+	case unsent:
 		complain(o.stderr, fmt.Errorf("%s: icmp_seq=%d not sent: %w", t.host, r.Seq+1, r.Err))
 	case o.config.quiet:
 	case len(o.config.hosts) > 1:
-		o.print(t.host + ": " + describe(t.host, r))
+		o.print(t.host + ": " + t.describe(r))
 	default:
-		o.print(describe(t.host, r))
+		o.print(t.describe(r))
 	}
 }
 
-// describe says how a probe that was sent ended, in the words of ping(8).
-func describe(host string, r ping.Reply) string {
+// describe says how a probe that was sent ended, in the words of ping(8), or what came beside that.
+func (t *target) describe(r ping.Reply) string {
 	seq := r.Seq + 1
 	if refused := (*ping.ICMPError)(nil); errors.As(r.Err, &refused) {
 		mtu := ""
@@ -73,17 +85,24 @@ func describe(host string, r ping.Reply) string {
 		}
 		return fmt.Sprintf("From %v: icmp_seq=%d %s%s", r.From, seq, refused.Reason(), mtu)
 	}
-	if r.Err != nil {
-		return fmt.Sprintf("no answer from %s: icmp_seq=%d%s", host, seq, elsewhere(r.Err))
+	if errors.Is(r.Err, ping.ErrTimeout) {
+		why := elsewhere(r.Err)
+		if r.Err == ping.ErrLocalDrop {
+			why = " (dropped locally)"
+		}
+		return fmt.Sprintf("no answer from %s: icmp_seq=%d%s", t.host, seq, why)
 	}
-	ttl, truncated := "", ""
+	ttl, rtt, truncated := "", "", ""
 	if r.TTL > 0 {
 		ttl = fmt.Sprintf(" ttl=%d", r.TTL)
+	}
+	if r.Err == nil || r.RTT > 0 {
+		rtt = fmt.Sprintf(" time=%.3f ms", ms(r.RTT))
 	}
 	if r.Truncated {
 		truncated = " (truncated)"
 	}
-	return fmt.Sprintf("%d bytes from %v: icmp_seq=%d%s time=%.3f ms%s", r.Size, r.From, seq, ttl, ms(r.RTT), truncated)
+	return fmt.Sprintf("%d bytes from %v: icmp_seq=%d%s%s%s%s", r.Size, r.From, seq, ttl, rtt, truncated, t.remark(r))
 }
 
 // elsewhere says in brackets who has answered that was not asked, if anybody has.
@@ -93,6 +112,24 @@ func elsewhere(err error) string {
 		return ""
 	}
 	return fmt.Sprintf(" (answered from %v)", other.From)
+}
+
+// remark is what there is to remark on a reply that came beside the outcome of its probe; "" for that outcome.
+func (t *target) remark(r ping.Reply) string {
+	switch r.Err {
+	case ping.ErrDuplicate:
+		return " (DUP!)"
+	case ping.ErrLate:
+		return " (late)"
+	case ping.ErrCorrupted:
+		return " (corrupted)"
+	case ping.ErrStray:
+		if r.From.WithZone("") != t.statistics.Target.WithZone("") {
+			return " (DIFFERENT ADDRESS!)"
+		}
+		return " (stray)"
+	}
+	return ""
 }
 
 // ms is d in milliseconds.

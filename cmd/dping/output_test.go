@@ -55,6 +55,11 @@ func TestSettle(t *testing.T) {
 			stdout: "From 2001:db8::1: icmp_seq=1 packet too big (MTU 1280)\n",
 		},
 		{
+			name:   "dropped by this host",
+			reply:  ping.Reply{Seq: 2, Sent: sent, Err: ping.ErrLocalDrop},
+			stdout: "no answer from host: icmp_seq=3 (dropped locally)\n",
+		},
+		{
 			name:   "not sent",
 			reply:  ping.Reply{Seq: 1, Err: errors.New("network is unreachable")},
 			stderr: "dping: host: icmp_seq=2 not sent: network is unreachable\n",

@@ -77,8 +77,10 @@ func (o *output) report(
 			for reply, e := range p.Stream(ctx, addr.String(), ping.WithTTL(h.Distance), ping.WithFlow(flow)) {
 				if e != nil {
 					o.mu.Lock()
-					err = e
-					o.mu.Unlock()
+					defer o.mu.Unlock()
+					if err = e; ctx.Err() != nil {
+						h.Statistics.Add(ping.Reply{Err: e}) // what was in flight
+					}
 					return
 				}
 				o.count(host, h, reply)
