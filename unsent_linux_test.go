@@ -21,7 +21,7 @@ func TestUnsentIsLoss(t *testing.T) {
 		{"2001:db8:1::1/64", "2001:db8:2::9", "2001:db8:2::/64"},
 	} {
 		t.Run(c.beyond, func(t *testing.T) {
-			p := openPinger(t, ping.WithInterval(time.Millisecond), ping.WithTimeout(time.Minute))
+			p := openPinger(t, ping.WithInterval(0), ping.WithTimeout(time.Minute))
 			s, err := p.PingN(t.Context(), c.beyond, 4)
 			if err != nil || s.Sent != 0 || s.SendErrors != 4 {
 				t.Errorf("without a route: %+v, %v", s, err)
