@@ -65,8 +65,14 @@ var (
 var ErrNoRoom = wire.ErrNoRoom
 
 // ErrNotPermitted says that the system lets this process open no ICMP socket. It matches fs.ErrPermission. The
-// text of an error that wraps it names what is in the way and the command that mends it.
-var ErrNotPermitted = fmt.Errorf("ICMP sockets are not permitted: %w", fs.ErrPermission)
+// text of an error that wraps it says what is in the way, in a line that is complete by itself, as for a log; on Linux
+// the lines after that are the commands that mend it, one a line.
+var ErrNotPermitted error = notPermittedError{}
+
+type notPermittedError struct{}
+
+func (notPermittedError) Error() string        { return "ICMP sockets are not permitted" }
+func (notPermittedError) Is(target error) bool { return target == fs.ErrPermission }
 
 // ErrorKind returns one word for the kind of an error that this package returns or yields. Unlike its text the word
 // stays as it is, so that metrics, logs and JSON may name it:

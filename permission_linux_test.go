@@ -66,11 +66,12 @@ func TestNotPermitted(t *testing.T) {
 				}
 			}
 		}
-		const sysctl = "net.ipv4.ping_group_range is "
-		cure := fmt.Sprintf("which has none of this process's groups %v: as root, run sysctl -w ", groups)
+		const sysctl = "ICMP sockets are not permitted: net.ipv4.ping_group_range is "
+		const cure = "\n\tas root in this user namespace: sysctl -w net.ipv4.ping_group_range=\"0 0\"\n"
+		inTheWay := fmt.Sprintf("this process's groups are %v (socket: permission denied", groups)
 
 		err := open(ping.WithSocket(ping.SocketDatagram))
-		refused("datagram", err, sysctl, cure)
+		refused("datagram", err, sysctl, inTheWay+")\n", cure)
 		if !errors.Is(err, syscall.EACCES) || strings.Contains(err.Error(), "CAP_NET_RAW") {
 			t.Errorf("datagram: %v", err)
 		}
@@ -83,9 +84,9 @@ func TestNotPermitted(t *testing.T) {
 			t.Errorf("the log says %s", log.String())
 		}
 		refused("auto, without privilege", unprivileged(func() error { return open() }),
-			sysctl, cure, "CAP_NET_RAW: setcap cap_net_raw+ep ")
+			sysctl, inTheWay+"; ", "socket: operation not permitted)\n", cure, "CAP_NET_RAW: setcap cap_net_raw+ep ")
 		err = unprivileged(func() error { return open(ping.WithSocket(ping.SocketRaw)) })
-		refused("raw, without privilege", err, "raw sockets need CAP_NET_RAW: ")
+		refused("raw, without privilege", err, "not permitted: raw sockets need CAP_NET_RAW (", ")\n\tgive the program CAP_NET_RAW: setcap ")
 		if !errors.Is(err, syscall.EPERM) || strings.Contains(err.Error(), "ping_group_range") {
 			t.Errorf("raw, without privilege: %v", err)
 		}

@@ -105,7 +105,7 @@ func openSocket(config socketConfig) (*socket, error) {
 	var err error
 	if s.conn, err = icmp.ListenPacket(network, address); err != nil {
 		if errors.Is(err, fs.ErrPermission) {
-			err = fmt.Errorf("%w; raw ICMP sockets need administrator's rights on %s (%w)", ErrNotPermitted,
+			err = fmt.Errorf("%w: raw ICMP sockets need administrator's rights on %s (%w)", ErrNotPermitted,
 				runtime.GOOS, err)
 		}
 		return nil, err
