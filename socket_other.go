@@ -75,6 +75,10 @@ func namespace() uint64 { return 0 }
 func readLinks(uint64) (links []netip.Prefix, tables [2]int) { return nil, tables }
 
 func openSocket(config socketConfig) (*socket, error) {
+	switch runtime.GOOS {
+	case "js", "plan9", "wasip1": // golang.org/x/net/icmp has none either
+		return nil, fmt.Errorf("there are no ICMP sockets on %s, only WithTransport: %w", runtime.GOOS, errors.ErrUnsupported)
+	}
 	switch {
 	case config.device != "":
 		return nil, unsupported("WithInterface")

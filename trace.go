@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"net/netip"
-	"syscall"
 
 	"github.com/icmpsock/ping/internal/flight"
 	"github.com/icmpsock/ping/internal/plan"
@@ -160,7 +159,7 @@ func outcomeOf(r *flight.Result) plan.Outcome {
 		return plan.Answered
 	case flight.Unsent, flight.Ended:
 		switch {
-		case errors.Is(r.Err, syscall.EMSGSIZE):
+		case errors.Is(r.Err, errTooBig):
 			return plan.TooBigHere
 		case errors.Is(r.Err, ErrNoRoom):
 			return plan.NoRoom
