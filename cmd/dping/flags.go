@@ -70,7 +70,7 @@ func parse(args []string, w io.Writer) (*config, error) {
 			f.SetOutput(w)
 			f.PrintDefaults()
 		}
-		return nil, err
+		return nil, joined(f, err)
 	}
 	switch {
 	case only4 && only6:
@@ -120,6 +120,16 @@ func (c *config) check(f *flag.FlagSet) (err error) {
 			err = errors.New("-i has no effect with -trace unless -c is given")
 		}
 	})
+	return err
+}
+
+// joined adds to the error of a flag that is unknown how to write it, if it is one that has its number joined to it, as
+// ping(8) takes it.
+func joined(f *flag.FlagSet, err error) error {
+	name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if ok && len(name) > 1 && f.Lookup(name[:1]) != nil && strings.ContainsRune(".0123456789", rune(name[1])) {
+		return fmt.Errorf("%w: want -%s %s", err, name[:1], name[1:])
+	}
 	return err
 }
 

@@ -54,6 +54,10 @@ func TestArgumentErrors(t *testing.T) {
 		{[]string{"-mtu", "-n", "::1"}, "-n has no effect with -mtu"},
 		{[]string{"-trace"}, "no host: want one or more names or addresses (-h shows the options)"},
 		{[]string{"-x", "::1"}, "flag provided but not defined: -x"},
+		{[]string{"-c3", "::1"}, "flag provided but not defined: -c3: want -c 3"},
+		{[]string{"-i.2", "::1"}, "flag provided but not defined: -i.2: want -i .2"},
+		{[]string{"-nq", "::1"}, "flag provided but not defined: -nq"},
+		{[]string{"-x3", "::1"}, "flag provided but not defined: -x3"},
 		{[]string{"-c"}, "flag needs an argument: -c"},
 	} {
 		t.Run(strings.Join(test.args, " "), func(t *testing.T) {
