@@ -142,12 +142,12 @@ func TestRun(t *testing.T) {
 			``,
 		},
 		{"refused address", "-c 1 224.0.0.1", 2, ``, `dping: 224\.0\.0\.1: .*multicast.*\n`},
-		{"other family", "-4 ::1", 2, ``, `dping: .*::1.*\n`},
-		{"other family than -6", "-6 127.0.0.1", 2, ``, `dping: .*127\.0\.0\.1.*\n`},
+		{"other family", "-4 ::1", 2, ``, `dping: ::1: ::1 is not an address for -4\n`},
+		{"other family than -6", "-6 127.0.0.1", 2, ``, `dping: 127\.0\.0\.1: .* is not an address for -6\n`},
 		{
 			"size for IPv6 only", "-q -json -s 65508 127.0.0.1", 2,
 			`{"host":"127\.0\.0\.1","kind":"not_sent","error":"ping 127.*65508.*65507"}\n`,
-			`dping: 127\.0\.0\.1: .*65508.*65507\n`,
+			`dping: 127\.0\.0\.1: -s 65508: IPv4 takes 0 to 65507\n`,
 		},
 		{
 			"unknown name as JSON", "-json -q -c 1 nosuch.invalid", 2,

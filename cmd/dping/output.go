@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -206,8 +207,15 @@ func (o *output) check(err error) {
 	}
 }
 
-// complain writes an error, less the library's own prefix.
+// complain writes an error, less the library's own prefix, and with the command's flags for the library's options.
 func complain(stderr io.Writer, err error) {
 	text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "ping: "), "ping ")
+	text = sizeOption.ReplaceAllString(networkOption.ReplaceAllString(text, "-$1"), "-s $1")
 	fmt.Fprintf(stderr, "dping: %s\n", text)
 }
+
+// What is refused for the address that a name turns out to have is told in the words of the library's options.
+var (
+	networkOption = regexp.MustCompile(`WithNetwork\("ip([46])"\)`)
+	sizeOption    = regexp.MustCompile(`WithSize\((\d+)\)`)
+)
