@@ -35,14 +35,23 @@ const (
 // The MTUs that routers name (RFC 1191, RFC 8201) are tried, and so is one byte more: what makes no sense, or proves
 // wrong, is not believed. Where large packets vanish without a word, a black hole (RFC 8899), usual sizes are tried,
 // then those between, 8 at a time. A size counts as too big if a router or this host says so, or if none of WithCount
-// (5, 100 at most) echo requests is answered, which leave within one timeout, or longer if WithRate has it so: with
-// more of them, plain loss is less likely to be taken for a limit. In a black hole that takes two timeouts a round,
-// of which there are at most 2 for a usual size and 7 for any other; elsewhere, where routers name the MTU, it takes
-// a few round trips.
+// (5, 100 at most) echo requests is answered while a smaller one is that left right after each of them: silence says
+// nothing where a size that passes is not answered either (RFC 8899 section 5.2). They leave within one timeout, or
+// longer if WithRate has it so. The size found is tried once more before it is returned, because the router at the
+// beginning of a tunnel may learn what fits from the first large packet, and refuse the next; where packets were lost,
+// so is the smallest size that did not pass. Elsewhere than in a black hole the search takes a few round trips. There
+// it takes two timeouts a round, of which there are at most 2 for a usual size and 7 for any other, and one more where
+// packets are lost.
+//
+// Where so many echo requests in a row are not answered that it is more than plain loss, such as in an outage, or where
+// the target limits how many it answers, the search slows down: to a round's sizes every 1.1 s, or every timeout where
+// that is longer, then to one packet in that time, then in twice that. In a black hole behind a limit of one packet a
+// second that may take minutes: ctx ends it. When that brings no answer either, after about 25 s, it gives up.
 //
 // The error is that of the smallest packet, where that is not answered: it wraps an *[ICMPError], [ErrTimeout], or
-// why it could not be sent. Where ctx, Close or this host's refusal to send ends the search, the size with the error
-// is the largest that has passed until then; else it is 0.
+// why it could not be sent, and the size is 0. A size above 0 with an error is a lower bound: the largest that passed
+// before the search gave up, because nothing passed any more or no size did twice, when the error wraps what became
+// of the last packet, mostly ErrTimeout; or before ctx, Close or this host's refusal to send ended it.
 //
 // All packets have the flow that WithFlow names, or that of a Trace, so that routers which share packets out among
 // several paths send them the same way. WithTTL and WithTrafficClass hold for each packet; WithSize,
@@ -105,6 +114,8 @@ func (c *call) pathMTU(ctx context.Context) (int, error) {
 		return found, err
 	case found == 0: // and nothing else was tried than the smallest packet
 		return 0, last
+	case s.Bound():
+		return found, fmt.Errorf("the path MTU is %d or more: %w", found, last)
 	}
 	return found, nil
 }

@@ -57,6 +57,12 @@ func (o *output) showMTU(r mtuRecord, err error) int {
 	case interrupted:
 		r.Error = "interrupted"
 		text += " or more (interrupted)"
+	case r.MTU > 0 && errors.As(err, &refused):
+		r.Error = refused.Error()
+		text += fmt.Sprintf(" or more (%v)", refused)
+	case r.MTU > 0 && errors.Is(err, ping.ErrTimeout):
+		r.Error = ping.ErrTimeout.Error()
+		text += fmt.Sprintf(" or more (%v)", ping.ErrTimeout)
 	case errors.As(err, &refused):
 		r.Error = refused.Error()
 		text = fmt.Sprintf("%s: From %v: %s", r.Host, refused.From, refused.Reason())

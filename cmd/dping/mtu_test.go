@@ -40,6 +40,16 @@ func TestShowMTU(t *testing.T) {
 			"path MTU to host (192.0.2.1): 1280 bytes or more (interrupted)\n", "",
 			`{"host":"host","target":"192.0.2.1","mtu":1280,"kind":"canceled","error":"interrupted"}` + "\n",
 		},
+		{
+			"a bound", 1280, fmt.Errorf("ping 192.0.2.1: the path MTU is 1280 or more: %w", ping.ErrTimeout), 1,
+			"path MTU to host (192.0.2.1): 1280 bytes or more (no reply in time)\n", "",
+			`{"host":"host","target":"192.0.2.1","mtu":1280,"kind":"timeout","error":"no reply in time"}` + "\n",
+		},
+		{
+			"a bound, refused", 1280, fmt.Errorf("ping 192.0.2.1: the path MTU is 1280 or more: %w", refused), 1,
+			"path MTU to host (192.0.2.1): 1280 bytes or more (destination host unreachable, from 10.0.1.254)\n", "",
+			`{"host":"host","target":"192.0.2.1","mtu":1280,"kind":"icmp","error":"destination host unreachable, from 10.0.1.254"}` + "\n",
+		},
 		{"interrupted at once", 0, context.Canceled, 1, "", "", ""},
 		{
 			"another error", 0, errors.New("ping 192.0.2.1: network is unreachable"), 2, "",

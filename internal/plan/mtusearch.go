@@ -74,6 +74,25 @@ func (s *mtuSearch) failed(size, mtu int) {
 	}
 }
 
+// retreat says that the largest size that passed passes no more, and which MTU was named for the reason. Of the smaller
+// ones only the least is taken for certain.
+func (s *mtuSearch) retreat(mtu int) {
+	size := s.low
+	s.low, s.hints = s.least, 0
+	s.failed(size, mtu)
+	s.begun = s.low <= s.hint && s.hint < s.high // else the usual sizes come first again
+}
+
+// reopen forgets that the smallest size that did not pass did not.
+func (s *mtuSearch) reopen() {
+	size := s.high
+	s.high = s.most + 1
+	s.refused = slices.DeleteFunc(s.refused, func(n int) bool { return n == size })
+	for _, n := range s.refused {
+		s.high = min(s.high, n)
+	}
+}
+
 // open reports whether it is not known whether a size passes.
 func (s *mtuSearch) open(size int) bool { return s.low < size && size < s.high }
 
