@@ -63,8 +63,10 @@ func (a *actor) act(ctx context.Context) {
 			a.sweep(ctx, p, o, limit)
 		case n < 87:
 			a.trace(ctx, p, o, limit)
-		case n < 90:
+		case n < 89:
 			a.pathMTU(ctx, p, o, limit)
+		case n < 90:
+			a.traceMTU(ctx, p, o, limit)
 		case n < 98:
 			a.s.call("Counters", 0, func() { p.Counters() })
 		case a.f.reopen:

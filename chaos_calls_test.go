@@ -108,3 +108,17 @@ func (a *actor) pathMTU(ctx context.Context, p *ping.Pinger, o choice, limit tim
 		}
 	})
 }
+
+func (a *actor) traceMTU(ctx context.Context, p *ping.Pinger, o choice, limit time.Duration) {
+	a.s.call("TraceMTU", min(limit, o.own(100)), func() {
+		distance := -1
+		for h, err := range p.TraceMTU(ctx, o.host.String(), append(o.list, ping.WithMaxHops(4))...) {
+			if a.s.note(err); err != nil {
+				continue // it is the last
+			}
+			if distance++; h.Distance != distance {
+				a.s.errorf("TraceMTU yields distance %d in place of %d", h.Distance, distance)
+			}
+		}
+	})
+}

@@ -15,8 +15,8 @@
 // are. [Pinger.Ping] sends one echo request, [Pinger.PingN] several, with statistics, [Pinger.Stream] goes on for
 // ever, [Pinger.Reachable] only asks whether a host is up, and [Pinger.Sweep] pings any number of addresses at the
 // speed of the kernel. A [Watcher] pings any number of targets again and again, each on a schedule of its own, and
-// yields all replies in one loop. [Pinger.Trace] finds the routers on the way, hop by hop, and [Pinger.PathMTU] the
-// largest packet that gets there in one piece.
+// yields all replies in one loop. [Pinger.Trace] finds the routers on the way, hop by hop, [Pinger.PathMTU] the
+// largest packet that gets there in one piece, and [Pinger.TraceMTU] where on the way larger ones no longer fit.
 //
 // # What the numbers mean
 //

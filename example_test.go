@@ -295,6 +295,35 @@ func ExamplePinger_PathMTU() {
 	}
 }
 
+// Where on the way large packets no longer fit, and who says so. On loopback there is no router.
+func ExamplePinger_TraceMTU() {
+	p, err := ping.New()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	before := 0
+	for hop, err := range p.TraceMTU(context.Background(), "127.0.0.1") {
+		switch {
+		case errors.Is(err, errors.ErrUnsupported):
+			fmt.Println("not on this system")
+			return
+		case err != nil:
+			log.Fatal(err)
+		case hop.Distance == 0:
+			fmt.Println("this host sends", hop.MTU, "bytes at most")
+		case hop.MTU != 0 && hop.MTU < before:
+			fmt.Println("no more than", hop.MTU, "get to hop", hop.Distance, "as", hop.NamedBy, "says")
+		case hop.Reached:
+			fmt.Println(hop.MTU, "get to", hop.Router)
+		}
+		if hop.MTU != 0 {
+			before = hop.MTU
+		}
+	}
+}
+
 func ExamplePinger_Counters() {
 	p, err := ping.New()
 	if err != nil {
@@ -853,6 +882,10 @@ func TestExamples(t *testing.T) {
 		},
 		{"Pinger.Sweep", ExamplePinger_Sweep, "16 are up\n"},
 		{"Pinger.PathMTU", ExamplePinger_PathMTU, "65535 bytes with the headers, for a UDP payload 65507\n"},
+		{
+			"Pinger.TraceMTU", ExamplePinger_TraceMTU,
+			"this host sends 65535 bytes at most\n65535 get to 127.0.0.1\n",
+		},
 		{"Pinger.Reopen", ExamplePinger_Reopen, "<nil>\n"},
 		{"Pinger.Counters", ExamplePinger_Counters, "2 sent, 2 received, 0 dropped by this host\n"},
 		{"ErrNotPermitted", ExampleErrNotPermitted, "permitted\n"},

@@ -55,6 +55,12 @@ func TestOptionsWithoutEffect(t *testing.T) {
 			_, err := p.PathMTU(ctx, target, o)
 			return err
 		}},
+		{"TraceMTU", func(ctx context.Context, p *ping.Pinger, o ping.ProbeOption) error {
+			for _, err := range p.TraceMTU(ctx, target, o) {
+				return err
+			}
+			return nil
+		}},
 		{"a Watcher", func(ctx context.Context, p *ping.Pinger, o ping.ProbeOption) error {
 			w, err := p.NewWatcher(ping.WithAnomalies(true)) // which holds for all of its targets
 			if err != nil {
@@ -70,11 +76,11 @@ func TestOptionsWithoutEffect(t *testing.T) {
 		honours []string
 		list    string
 	}{
-		{"WithCount(2)", ping.WithCount(2), []string{"Stream", "Reachable", "FirstReply", "Sweep", "Trace", "PathMTU"},
-			"Stream, Reachable, FirstReply, Sweep, Trace and PathMTU"},
-		{"WithMaxHops(9)", ping.WithMaxHops(9), []string{"Trace"}, "Trace"},
+		{"WithCount(2)", ping.WithCount(2), []string{"Stream", "Reachable", "FirstReply", "Sweep", "Trace", "PathMTU", "TraceMTU"},
+			"Stream, Reachable, FirstReply, Sweep, Trace, PathMTU and TraceMTU"},
+		{"WithMaxHops(9)", ping.WithMaxHops(9), []string{"Trace", "TraceMTU"}, "Trace and TraceMTU"},
 		{"WithFirstHop(1)", ping.WithFirstHop(1), []string{"Trace"}, "Trace"},
-		{"WithGapLimit(9)", ping.WithGapLimit(9), []string{"Trace"}, "Trace"},
+		{"WithGapLimit(9)", ping.WithGapLimit(9), []string{"Trace", "TraceMTU"}, "Trace and TraceMTU"},
 		{"WithAnomalies(true)", ping.WithAnomalies(true), []string{"Stream", "a Watcher"}, "Stream and a Watcher"},
 	} {
 		for _, call := range calls {

@@ -36,7 +36,7 @@ const (
 // wrong, is not believed. Where large packets vanish without a word, a black hole (RFC 8899), usual sizes are tried,
 // then those between, 8 at a time. A size counts as too big if a router or this host says so, or if none of WithCount
 // (5, 100 at most) echo requests is answered while a smaller one is that left right after each of them: silence says
-// nothing where a size that passes is not answered either (RFC 8899 section 5.2). They leave within one timeout, or
+// nothing where a size that passes is not answered either (RFC 8899). They leave within one timeout, or
 // longer if WithRate has it so. The size found is tried once more before it is returned, because the router at the
 // beginning of a tunnel may learn what fits from the first large packet, and refuse the next; where packets were lost,
 // so is the smallest size that did not pass. Elsewhere than in a black hole the search takes a few round trips. There
@@ -58,11 +58,8 @@ const (
 // WithDontFragment and WithInterval have no effect. On other systems than Linux it is errors.ErrUnsupported, as
 // WithDontFragment is. A [Transport] of your own must heed Message.DontFragment, or the result is wrong.
 func (p *Pinger) PathMTU(ctx context.Context, host string, opts ...ProbeOption) (int, error) {
-	c, err := p.prepare(ctx, onPathMTU, host, append(slices.Clip(opts), WithDontFragment(true), WithSize(usualSize)))
+	c, err := p.prepareMTU(ctx, onPathMTU, host, opts)
 	if err != nil {
-		if errors.Is(err, errors.ErrUnsupported) {
-			err = fmt.Errorf("PathMTU: %w", err)
-		}
 		return 0, &probeError{host: host, err: err}
 	}
 	defer c.end()
@@ -75,12 +72,9 @@ func (p *Pinger) PathMTU(ctx context.Context, host string, opts ...ProbeOption) 
 
 // pathMTU tries sizes, round after round.
 func (c *call) pathMTU(ctx context.Context) (int, error) {
-	tries := c.config.count
-	switch {
-	case tries == 0:
-		tries = mtuTries
-	case tries > maxMTUTries:
-		return 0, fmt.Errorf("WithCount(%d): PathMTU takes 1 to %d", tries, maxMTUTries)
+	tries, err := c.mtuTries(onPathMTU)
+	if err != nil {
+		return 0, err
 	}
 	s, err := newMTUSource(c, tries)
 	if err != nil {
@@ -120,58 +114,93 @@ func (c *call) pathMTU(ctx context.Context) (int, error) {
 	return found, nil
 }
 
+// mtuTries is how often a size is tried.
+func (c *call) mtuTries(on callSet) (int, error) {
+	switch n := c.config.count; {
+	case n == 0:
+		return mtuTries, nil
+	case n > maxMTUTries:
+		return 0, fmt.Errorf("WithCount(%d): %v takes 1 to %d", n, on, maxMTUTries)
+	default:
+		return n, nil
+	}
+}
+
+// prepareMTU prepares a call of packets that must not be fragmented.
+func (p *Pinger) prepareMTU(ctx context.Context, on callSet, host string, opts []ProbeOption) (*call, error) {
+	c, err := p.prepare(ctx, on, host, append(slices.Clip(opts), WithDontFragment(true), WithSize(usualSize)))
+	if errors.Is(err, errors.ErrUnsupported) {
+		err = fmt.Errorf("%v: %w", on, err)
+	}
+	return c, err
+}
+
 // An mtuSource is the engine.Source of a PathMTU.
 type mtuSource struct {
 	*plan.MTU
+	mtuShapes
+}
+
+func newMTUSource(c *call, tries int) (*mtuSource, error) {
+	shapes, err := newMTUShapes(c)
+	return &mtuSource{plan.NewMTU(shapes.v6, tries, c.config.timeout), shapes}, err
+}
+
+// Next implements engine.Source.
+func (s *mtuSource) Next(now int64, p *flight.Probe) (at int64, ok bool) {
+	size, tag, at, ok := s.MTU.Next(now)
+	if ok {
+		p.Dst, p.Tag, p.Shape = s.dst, tag, s.of(size, s.shape.TTL)
+	}
+	return at, ok
+}
+
+// mtuShapes are the shapes of packets to one target, all of one flow.
+type mtuShapes struct {
 	dst      netip.Addr
 	v6       bool
 	headers  int // bytes of a packet before the payload
 	shape    *flight.Shape
-	template []byte                // of the largest packet; that of any other is the beginning of it
-	shapes   map[int]*flight.Shape // by size of the packet
+	template []byte // of the largest packet; that of any other is the beginning of it
+	shapes   map[mtuShape]*flight.Shape
 }
 
-func newMTUSource(c *call, tries int) (*mtuSource, error) {
+type mtuShape struct{ size, ttl int } // of the packet
+
+func newMTUShapes(c *call) (mtuShapes, error) {
 	v6 := c.target.Is6()
 	headers, most := headerLen4+wire.HeaderLen, plan.MaxPacket4
 	if v6 {
 		headers, most = headerLen6+wire.HeaderLen, plan.MaxPacket6
 	}
 	template, err := wire.NewTemplate(v6, most-headers)
-	if err != nil {
-		return nil, err
-	}
 	shape := *c.shape
 	if shape.Flow == 0 {
 		shape.Flow = traceFlow
 	}
-	return &mtuSource{
-		MTU: plan.NewMTU(v6, tries, c.config.timeout),
-		dst: c.dst, v6: v6, headers: headers, shape: &shape, template: template, shapes: make(map[int]*flight.Shape),
-	}, nil
+	return mtuShapes{
+		dst: c.dst, v6: v6, headers: headers, shape: &shape, template: template,
+		shapes: make(map[mtuShape]*flight.Shape),
+	}, err
 }
 
-// Next implements engine.Source.
-func (s *mtuSource) Next(now int64, p *flight.Probe) (at int64, ok bool) {
-	size, tag, at, ok := s.MTU.Next(now)
-	if !ok {
-		return 0, false
-	}
-	shape := s.shapes[size]
+// of is the shape of packets of a size, with a TTL or hop limit; 0 is the system's.
+func (s *mtuShapes) of(size, ttl int) *flight.Shape {
+	shape := s.shapes[mtuShape{size, ttl}]
 	if shape == nil {
 		own := *s.shape
 		own.Template = s.template[:size-s.headers+wire.HeaderLen]
 		own.Flow = s.flow(len(own.Template))
+		own.TTL = ttl
 		shape = &own
-		s.shapes[size] = shape
+		s.shapes[mtuShape{size, ttl}] = shape
 	}
-	p.Dst, p.Tag, p.Shape = s.dst, tag, shape
-	return at, true
+	return shape
 }
 
 // flow is the flow for an ICMP message of so many bytes, such that its checksum is that of one of the usual size with
 // the flow asked for: all sizes take the same of several paths, each of which may have an MTU of its own.
-func (s *mtuSource) flow(length int) uint16 {
+func (s *mtuShapes) flow(length int) uint16 {
 	sum := func(length int) uint32 { // of what depends on the length
 		sum := uint32(^wire.Checksum(s.template[wire.HeaderLen+wire.CookieLen : length]))
 		if s.v6 {

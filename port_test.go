@@ -193,6 +193,12 @@ var calls = []call{
 		_, err := p.PathMTU(ctx, host, ping.WithTimeout(time.Hour))
 		return err
 	}},
+	{"TraceMTU", func(ctx context.Context, p *ping.Pinger, host string) (last error) {
+		for _, err := range p.TraceMTU(ctx, host, ping.WithTimeout(time.Hour)) {
+			last = err
+		}
+		return last
+	}},
 }
 
 // callsNamed are those of the calls with the names.

@@ -38,12 +38,13 @@ const (
 	onSweep
 	onTrace
 	onPathMTU
+	onTraceMTU
 	onWatcher
 	onAll callSet = 1<<iota - 1
 )
 
 var callNames = [...]string{
-	"Ping", "PingN", "Stream", "Reachable", "FirstReply", "Sweep", "Trace", "PathMTU", "a Watcher",
+	"Ping", "PingN", "Stream", "Reachable", "FirstReply", "Sweep", "Trace", "PathMTU", "TraceMTU", "a Watcher",
 }
 
 // String lists the calls.
@@ -112,7 +113,7 @@ func WithTimeout(d time.Duration) ProbeOption {
 // for that at most, a Sweep not at all. Where more than 8 calls of the first four run at a time, the second probe of
 // each further one comes up to half an interval early or late, so that calls that start together spread out; which
 // comes when depends on the order in which they start. It is the interval of a Watcher's targets too, which must be
-// above 0. Ping and PathMTU take it, to no effect.
+// above 0. Ping, PathMTU and TraceMTU take it, to no effect.
 func WithInterval(d time.Duration) ProbeOption {
 	return probeOption(func(c *probeConfig) error {
 		if d < 0 {
@@ -130,7 +131,7 @@ func WithSize(n int) ProbeOption {
 }
 
 // WithTTL sets the TTL or hop limit of the echo requests, 1 to 255. The default is the system's, mostly 64. Trace
-// sets its own.
+// and TraceMTU set their own.
 func WithTTL(n int) ProbeOption {
 	return inRange("WithTTL", n, 1, 255, onAll, func(c *probeConfig) *int { return &c.ttl })
 }
@@ -165,16 +166,16 @@ func WithNetwork(network string) ProbeOption {
 
 // WithCount sets how many echo requests Sweep sends to each address (1 by default; they are WithInterval apart), how
 // many Trace sends to each distance (3; it takes 1,000 at most), how many Reachable and FirstReply send at most (3),
-// PathMTU of a size that is not answered (5, 100 at most), and after how many a Stream ends (never): 1 or more. The
-// others refuse it: Ping sends one, PingN as many as its n says, and a Watcher goes on.
+// PathMTU and TraceMTU of a size that is not answered (5, 100 at most), and after how many a Stream ends (never): 1 or
+// more. The others refuse it: Ping sends one, PingN as many as its n says, and a Watcher goes on.
 func WithCount(n int) ProbeOption {
-	const calls = onStream | onReachable | onFirstReply | onSweep | onTrace | onPathMTU
+	const calls = onStream | onReachable | onFirstReply | onSweep | onTrace | onPathMTU | onTraceMTU
 	return inRange("WithCount", n, 1, 1<<31-1, calls, func(c *probeConfig) *int { return &c.count })
 }
 
-// WithMaxHops sets how far a Trace goes at most, 1 to 255 hops. The default is 30. Other calls refuse it.
+// WithMaxHops sets how far a Trace or TraceMTU goes at most, 1 to 255 hops. The default is 30. Other calls refuse it.
 func WithMaxHops(n int) ProbeOption {
-	return inRange("WithMaxHops", n, 1, 255, onTrace, func(c *probeConfig) *int { return &c.maxHops })
+	return inRange("WithMaxHops", n, 1, 255, onTrace|onTraceMTU, func(c *probeConfig) *int { return &c.maxHops })
 }
 
 // WithFirstHop sets the distance with which a Trace begins, 1 to 255 hops. The default is 1. It may not be above that
@@ -183,10 +184,10 @@ func WithFirstHop(n int) ProbeOption {
 	return inRange("WithFirstHop", n, 1, 255, onTrace, func(c *probeConfig) *int { return &c.firstHop })
 }
 
-// WithGapLimit has a Trace give up after n silent hops in a row, 1 to 255. By default it goes on to WithMaxHops.
-// Other calls refuse it.
+// WithGapLimit has a Trace or TraceMTU give up after n silent hops in a row, 1 to 255. By default they go on to
+// WithMaxHops. Other calls refuse it.
 func WithGapLimit(n int) ProbeOption {
-	return inRange("WithGapLimit", n, 1, 255, onTrace, func(c *probeConfig) *int { return &c.gapLimit })
+	return inRange("WithGapLimit", n, 1, 255, onTrace|onTraceMTU, func(c *probeConfig) *int { return &c.gapLimit })
 }
 
 // WithAnomalies has Stream and Watcher yield, beside the outcome of each probe, what else came for it: a Reply with

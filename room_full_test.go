@@ -39,6 +39,12 @@ func TestNoRoomWithinTimeout(t *testing.T) {
 			_, err := p.PathMTU(ctx, host, ping.WithTimeout(time.Second))
 			return err
 		}},
+		{"TraceMTU", func(ctx context.Context, p *ping.Pinger, host string) (last error) {
+			for _, err := range p.TraceMTU(ctx, host, ping.WithTimeout(time.Second)) {
+				last = err
+			}
+			return last
+		}},
 	}
 	synctest.Test(t, func(t *testing.T) {
 		p := mustNew(t, ping.WithTransport(newPort(silent)))

@@ -19,17 +19,19 @@ type config struct {
 	size        int
 	quiet, json bool
 	trace, mtu  bool // instead of pinging
+	verbose     bool // with mtu: hop by hop
 	count       int  // 0: not given
 	maxHops     int
 	numeric     bool
 	options     []ping.Option
 }
 
-// The flags that say how to do each of the three; for any other the command has no use then.
+// The flags that say how to do each of the four; for any other the command has no use then.
 const (
 	pingFlags  = " trace mtu c s t i W 4 6 q json "
 	traceFlags = " trace mtu c s i W 4 6 m n json "
-	mtuFlags   = " trace mtu c t W 4 6 json "
+	mtuFlags   = " trace mtu c t W 4 6 json v "
+	hopFlags   = " trace mtu c m W 4 6 json v "
 )
 
 // parse reads the arguments. On -h it writes the usage to w, and returns flag.ErrHelp.
@@ -57,10 +59,11 @@ func parse(args []string, w io.Writer) (*config, error) {
 	boolean(f, "q", "quiet: show the first line and the statistics only", &c.quiet)
 	boolean(f, "json", "print JSON objects, one a line", &c.json)
 	boolean(f, "trace", "show the routers on the way", &c.trace)
-	number(f, "m", "with -trace: go no farther than `n` hops (default 30)", 1, 255,
+	number(f, "m", "with -trace or -mtu -v: go no farther than `n` hops (default 30)", 1, 255,
 		func(n int) { c.maxHops = n; add(ping.WithMaxHops(n)) })
 	boolean(f, "n", "with -trace: look up no names", &c.numeric)
 	boolean(f, "mtu", "find the largest packet that gets there in one piece", &c.mtu)
+	boolean(f, "v", "with -mtu: show for each hop what gets there, and who says so", &c.verbose)
 
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -103,6 +106,8 @@ func (c *config) check(f *flag.FlagSet) (err error) {
 		return errors.New("-trace and -mtu exclude each other: want one of them, or neither")
 	case c.trace:
 		allowed, with = traceFlags, "with -trace"
+	case c.mtu && c.verbose:
+		allowed, with = hopFlags, "with -mtu -v"
 	case c.mtu:
 		allowed, with = mtuFlags, "with -mtu"
 	}
@@ -114,6 +119,10 @@ func (c *config) check(f *flag.FlagSet) (err error) {
 	}
 	f.Visit(func(given *flag.Flag) {
 		switch {
+		case given.Name == "v" && !c.mtu:
+			err = errors.New("-v has no effect without -mtu")
+		case given.Name == "m" && !c.trace && !c.verbose:
+			err = errors.New("-m has no effect without -trace or -mtu -v")
 		case !strings.Contains(allowed, " "+given.Name+" "):
 			err = fmt.Errorf("-%s has no effect %s", given.Name, with)
 		case c.trace && c.count == 0 && given.Name == "i":

@@ -44,7 +44,7 @@ func TestArgumentErrors(t *testing.T) {
 		{[]string{"-m", "0", "::1"}, `invalid value "0" for flag -m: want 1 to 255`},
 		{[]string{"-m", "256", "::1"}, `invalid value "256" for flag -m: want 1 to 255`},
 		{[]string{"-trace", "-mtu", "::1"}, "-trace and -mtu exclude each other: want one of them, or neither"},
-		{[]string{"-m", "5", "::1"}, "-m has no effect without -trace"},
+		{[]string{"-m", "5", "::1"}, "-m has no effect without -trace or -mtu -v"},
 		{[]string{"-n", "::1"}, "-n has no effect without -trace"},
 		{[]string{"-trace", "-t", "5", "::1"}, "-t has no effect with -trace"},
 		{[]string{"-trace", "-q", "::1"}, "-q has no effect with -trace"},
@@ -52,6 +52,10 @@ func TestArgumentErrors(t *testing.T) {
 		{[]string{"-mtu", "-s", "5", "::1"}, "-s has no effect with -mtu"},
 		{[]string{"-mtu", "-i", "5", "::1"}, "-i has no effect with -mtu"},
 		{[]string{"-mtu", "-n", "::1"}, "-n has no effect with -mtu"},
+		{[]string{"-mtu", "-m", "5", "::1"}, "-m has no effect without -trace or -mtu -v"},
+		{[]string{"-mtu", "-v", "-t", "5", "::1"}, "-t has no effect with -mtu -v"},
+		{[]string{"-v", "::1"}, "-v has no effect without -mtu"},
+		{[]string{"-trace", "-v", "::1"}, "-v has no effect without -mtu"},
 		{[]string{"-trace"}, "no host: want one or more names or addresses (-h shows the options)"},
 		{[]string{"-x", "::1"}, "flag provided but not defined: -x"},
 		{[]string{"-c3", "::1"}, "flag provided but not defined: -c3: want -c 3"},
@@ -110,6 +114,7 @@ func TestParse(t *testing.T) {
 		{"-trace -n -m 9 -c 5 -i 2 -W 3 -s 8 -6 -json a",
 			config{size: 8, trace: true, numeric: true, maxHops: 9, count: 5, json: true}, 6},
 		{"-mtu -c 5 -W 3 -t 9 -4 -json a", config{size: 56, mtu: true, count: 5, json: true}, 4},
+		{"-mtu -v -m 9 a", config{size: 56, mtu: true, verbose: true, maxHops: 9}, 1},
 	} {
 		c, err := parse(strings.Fields(test.args), io.Discard)
 		if err != nil {
@@ -118,7 +123,7 @@ func TestParse(t *testing.T) {
 		}
 		if c.size != test.want.size || c.quiet != test.want.quiet ||
 			c.json != test.want.json || c.trace != test.want.trace || c.mtu != test.want.mtu ||
-			c.numeric != test.want.numeric || test.want.trace && c.count != test.want.count ||
+			c.numeric != test.want.numeric || c.verbose != test.want.verbose || test.want.trace && c.count != test.want.count ||
 			test.want.maxHops != 0 && c.maxHops != test.want.maxHops || len(c.options) != test.n || len(c.hosts) != 1 || c.hosts[0] != "a" {
 			t.Errorf("%s: %+v, want %+v, %d options and host a", test.args, *c, test.want, test.n)
 		}
@@ -131,7 +136,7 @@ func TestHelp(t *testing.T) {
 		t.Errorf("exit status %d, stderr %q, want 0 and nothing", status, stderr)
 	}
 	for _, want := range []string{
-		"usage: dping ", "-4", "-6", "-c n", "-i interval", "-W timeout", "-s size", "-t ttl", "-q", "-json", "-trace", "-mtu", "-m n", "-n",
+		"usage: dping ", "-4", "-6", "-c n", "-i interval", "-W timeout", "-s size", "-t ttl", "-q", "-json", "-trace", "-mtu", "-m n", "-n", "-v",
 	} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("the usage lacks %q:\n%s", want, stdout)

@@ -4,6 +4,7 @@
 //	dping [-c n] [-i interval] [-W timeout] [-s size] [-t ttl] [-4|-6] [-q] [-json] host...
 //	dping -trace [-c n [-i interval]] [-m hops] [-n] [-W timeout] [-s size] [-4|-6] [-json] host...
 //	dping -mtu [-c n] [-W timeout] [-t ttl] [-4|-6] [-json] host...
+//	dping -mtu -v [-c n] [-m hops] [-W timeout] [-4|-6] [-json] host...
 //
 // There is a line for each probe, once it is answered, refused or given up; with several hosts it begins with the
 // host's name. It ends with "(truncated)" where the host sent back less than it was sent, which is an answer all the
@@ -29,7 +30,9 @@
 // -json there is one object {"host":..., "hop":{...}} a hop.
 //
 // With -mtu it finds the largest packet, in bytes with the headers, that reaches a host unfragmented. With -json that
-// is {"host":..., "target":..., "mtu":...}.
+// is {"host":..., "target":..., "mtu":...}. With -v as well there is a line for each hop before that, as tracepath(8)
+// has it: who answered and after how long, the largest packet that gets there, and, where that is less than before,
+// which router says so; {"host":..., "hop":{...}} with -json.
 //
 // The exit status is that of ping(8): 0 if each host answered at least once (with -mtu, if the path MTU of each was
 // found), whatever else was lost or could not be sent; 1 if one did not; and 2 for any other error, such as a bad

@@ -20,8 +20,17 @@ type mtuRecord struct {
 	Error  string     `json:"error,omitempty"`
 }
 
+// An mtuHopRecord is a line of -mtu -v -json.
+type mtuHopRecord struct {
+	Host string      `json:"host"`
+	Hop  ping.MTUHop `json:"hop"`
+}
+
 // mtuAll finds the path MTU to each host, and returns the exit status.
 func (o *output) mtuAll(ctx context.Context, p *ping.Pinger) int {
+	if o.config.verbose {
+		return o.mtuHops(ctx, p)
+	}
 	var running sync.WaitGroup
 	status := make([]int, len(o.config.hosts))
 	for i, host := range o.config.hosts {
@@ -39,6 +48,65 @@ func (o *output) mtuAll(ctx context.Context, p *ping.Pinger) int {
 		return 2
 	}
 	return slices.Max(status)
+}
+
+// mtuHops finds the path MTU to each host hop by hop, one host after another, and returns the exit status.
+func (o *output) mtuHops(ctx context.Context, p *ping.Pinger) int {
+	status := 0
+	for _, host := range o.config.hosts {
+		addr, err := p.Resolve(ctx, host)
+		mtu := 0
+		if err == nil {
+			mtu, err = o.mtuHopsTo(ctx, p, host, addr)
+		}
+		status = max(status, o.showMTU(mtuRecord{Host: host, Target: addr, MTU: mtu}, err))
+	}
+	if o.failed {
+		return 2
+	}
+	return status
+}
+
+// mtuHopsTo shows the hops to one host as they come, and returns the path MTU.
+func (o *output) mtuHopsTo(ctx context.Context, p *ping.Pinger, host string, addr netip.Addr) (int, error) {
+	mtu, reached := 0, false
+	for h, err := range p.TraceMTU(ctx, addr.String()) {
+		if err != nil {
+			return mtu, err
+		}
+		if h.Reached {
+			mtu, reached = h.MTU, true
+		}
+		if o.config.json {
+			o.encode(mtuHopRecord{host, h})
+		} else {
+			o.print(mtuHopText(h))
+		}
+	}
+	if !reached {
+		return 0, ping.ErrTimeout
+	}
+	return mtu, nil
+}
+
+// mtuHopText is a line of -mtu -v: the distance, who answered and after how long, what gets there, and who says so.
+func mtuHopText(h ping.MTUHop) string {
+	text := fmt.Sprintf("%2d  ", h.Distance)
+	switch {
+	case h.Distance == 0:
+		text += "this host"
+	case !h.Router.IsValid():
+		text += "*"
+	default:
+		text += fmt.Sprintf("%v  %.3f ms", h.Router, float64(h.RTT)/1e6)
+	}
+	if h.MTU > 0 {
+		text += fmt.Sprintf("  %d bytes", h.MTU)
+	}
+	if h.NamedBy.IsValid() {
+		text += fmt.Sprintf(", says %v", h.NamedBy)
+	}
+	return text
 }
 
 // showMTU shows what was found for one host, and returns what that means for the exit status.

@@ -93,6 +93,22 @@ func TestWay(t *testing.T) {
 		},
 		{"MTU", "-mtu 10.66.2.2", 0, `path MTU to 10\.66\.2\.2 \(10\.66\.2\.2\): 1400 bytes\n`, ``},
 		{"MTU for IPv6", "-mtu -6 2001:db8:662::2", 0, `path MTU to 2001:db8:662::2 \(2001:db8:662::2\): 1400 bytes\n`, ``},
+		{
+			"MTU hop by hop", "-mtu -v 10.66.2.2", 0,
+			` 0  this host  1500 bytes\n 1  10\.66\.0\.2` + rtt + `  1500 bytes\n 2  10\.66\.1\.2` + rtt + `  1500 bytes\n` +
+				` 3  10\.66\.2\.2` + rtt + `  1400 bytes, says 10\.66\.1\.2\n` +
+				`path MTU to 10\.66\.2\.2 \(10\.66\.2\.2\): 1400 bytes\n`, ``,
+		},
+		{
+			"MTU hop by hop, JSON", "-mtu -v -json 2001:db8:662::2", 0,
+			`{"host":"2001:db8:662::2","hop":{"distance":0,"reached":false,"mtu":1500}}\n(.*\n){2}` +
+				`{.*"hop":{"distance":3,"router":"2001:db8:662::2","reached":true,"mtu":1400,"named_by":"2001:db8:661::2",` +
+				`"rtt_ns":\d+}}\n{.*"target":"2001:db8:662::2","mtu":1400}\n`, ``,
+		},
+		{
+			"MTU hop by hop, too far", "-mtu -v -m 1 10.66.2.2", 1,
+			` 0  this host  1500 bytes\n 1  10\.66\.0\.2` + rtt + `  1500 bytes\nno answer from 10\.66\.2\.2\n`, ``,
+		},
 		{"MTU with a TTL", "-mtu -t 1 10.66.2.2", 1, `10\.66\.2\.2: From 10\.66\.0\.2: time to live exceeded\n`, ``},
 		{"MTU, no answer", "-mtu -W 1ns -c 1 127.0.0.1", 1, `no answer from 127\.0\.0\.1\n`, ``},
 		{

@@ -15,6 +15,6 @@
 // Between Next and Sent the owner may wait, for a turn of the rate or for room. It then asks Next again, because what
 // was settled meanwhile may change which probe is next.
 //
-// A [Limiter] and [Neighbours] are safe for concurrent use. Whoever owns a [Series], a [Sweep], a [Trace], an [MTU] or
-// a [Watch] sees to it that one goroutine at a time uses it.
+// A [Limiter] and [Neighbours] are safe for concurrent use. Whoever owns a [Series], a [Sweep], a [Trace], an [MTU], an
+// [MTUTrace] or a [Watch] sees to it that one goroutine at a time uses it.
 package plan

@@ -23,7 +23,7 @@ const (
 // The sizes of a round leave in waves, each the largest first, and last one that is known to pass, the control. A size
 // counts as too big if a router or this host says so, or if it was never answered in as many waves as it may be tried,
 // in each of which one that left later was: so neither an outage, nor a limit on how many echo requests are answered,
-// looks like a size that does not pass (RFC 8899 section 5.2, with the control for its confirmation of connectivity).
+// looks like a size that does not pass (RFC 8899).
 // Where too many waves bring no answer at all, the search slows down, at first to a wave at a time, then to a packet
 // at a time, and at last it gives up: see Bound.
 //
@@ -36,7 +36,7 @@ type MTU struct {
 	apart  int64 // one wave and the next
 	pause  int64 // the same, or one packet and the next, when the search has slowed down
 	frugal bool  // one size at a time, until one is not answered
-	sure   bool  // what passed once is found
+	sure   bool  // what passed once passes, and nothing is lost
 	done   bool
 	bound  bool
 
@@ -91,6 +91,7 @@ type mtuState uint8
 const (
 	mtuInFlight mtuState = iota
 	mtuAnswered
+	mtuTold    // that it is too big
 	mtuLost    // and it is not known yet whether that is evidence
 	mtuCounted // as evidence, or not
 )
@@ -206,6 +207,9 @@ func (m *MTU) refused(size, wave, mtu int) {
 		return
 	}
 	m.search.failed(size, mtu)
+	if m.frugal && mtu == m.search.hint && m.search.open(mtu) {
+		m.sizes = m.sizes[:0] // the round ends: no other size is as likely
+	}
 }
 
 // retreat takes back that the largest size that passed does: the path has changed, or a router has learned from the

@@ -40,6 +40,8 @@ type mtuSearch struct {
 	hint        int // the MTU that a router named last; 0: none
 	hints       int // how many of those have been followed
 	begun       bool
+	limited     bool // most is what is likely to pass
+	sections    int  // mtuSections, or another number
 }
 
 func newMTUSearch(v6 bool) mtuSearch {
@@ -47,7 +49,12 @@ func newMTUSearch(v6 bool) mtuSearch {
 	if v6 {
 		least, most = MinPacket6, MaxPacket6
 	}
-	return mtuSearch{least: least, most: most, low: least - 1, high: most + 1}
+	return mtuSearch{least: least, most: most, low: least - 1, high: most + 1, sections: mtuSections}
+}
+
+// limit says that nothing larger than most can pass, and that most is likely to.
+func (s *mtuSearch) limit(most int) {
+	s.most, s.high, s.limited = most, most+1, true
 }
 
 // passed says that a packet of this size arrived.
@@ -116,6 +123,9 @@ func (s *mtuSearch) next() (sizes []int) {
 		add(s.least)
 	case !s.begun:
 		s.begun = true
+		if s.limited {
+			add(s.most)
+		}
 		addPlateaus(jumbo)
 	case s.hint != 0 && s.low <= s.hint && s.hint < s.high && s.hints < mtuHints:
 		s.hints++
@@ -128,10 +138,10 @@ func (s *mtuSearch) next() (sizes []int) {
 	default:
 		add(s.low + 1)
 		width := s.high - s.low
-		for i := mtuSections - 1; i > 0; i-- {
-			add(s.low + max(i*width/mtuSections, 1))
+		for i := s.sections - 1; i > 0; i-- {
+			add(s.low + max(i*width/s.sections, 1))
 		}
-		if width <= mtuSections {
+		if width <= s.sections {
 			for size := s.high - 1; size > s.low; size-- {
 				add(size)
 			}

@@ -14,7 +14,7 @@ func (m *MTU) due() (at int64, ok bool) {
 	}
 	for _, size := range m.queue {
 		if s := m.size(size); s != nil && s.tried < m.tries {
-			if len(m.waves) == 0 {
+			if len(m.waves) == 0 || m.frugal && s.tried == 0 {
 				return atOnce, true
 			}
 			return m.start + m.apart, true
@@ -45,7 +45,7 @@ func (m *MTU) wave() []int {
 		}
 	}
 	// What comes first passes mostly, and the smaller ones are controls to the larger ones.
-	controlled := len(m.waves) > 0 || m.vanishing || m.slow > 0
+	controlled := !m.sure && (len(m.waves) > 0 || m.vanishing || m.slow > 0)
 	confirms := m.confirms != 0 || controlled && low > least && low != m.confirmed
 	switch {
 	case m.single() && confirms:
@@ -102,8 +102,13 @@ func (m *MTU) judge(w *mtuWave, size int, o Outcome) (fatal bool) {
 		return false
 	}
 	p := &w.probes[i]
-	if p.state = mtuLost; o == Answered {
+	switch o {
+	case Answered:
 		p.state = mtuAnswered
+	case TooBig, TooBigHere:
+		p.state = mtuTold
+	default:
+		p.state = mtuLost
 	}
 	p.unsent = o == Unsent
 	w.inFlight--
@@ -152,11 +157,12 @@ func (m *MTU) conclude(w *mtuWave) (fatal bool) {
 		return false
 	}
 	w.over = true
-	answered, unsent := false, true
+	answered, lost, unsent := false, false, true
 	for i := range w.probes {
 		p := &w.probes[i]
 		answered = answered || p.state == mtuAnswered
-		unsent = unsent && p.unsent
+		lost = lost || p.state == mtuLost
+		unsent = unsent && (p.unsent || p.state == mtuTold)
 		if s := m.size(p.size); s != nil && p.state == mtuLost {
 			s.tried--
 			p.state = mtuCounted
@@ -166,7 +172,7 @@ func (m *MTU) conclude(w *mtuWave) (fatal bool) {
 	case m.search.low < m.search.least, w.slow != m.slow:
 	case answered && m.slow > 0:
 		m.silent = 0
-	case !answered:
+	case !answered && lost:
 		return m.quiet(unsent)
 	}
 	if m.slowed >= mtuSlowWaves {
