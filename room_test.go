@@ -167,6 +167,7 @@ func TestRoomOfCancelled(t *testing.T) {
 		}
 		start := time.Now()
 		cancel()
+		synctest.Wait() // else some of the cancelled may leave first
 		room.Store(true)
 		if err := <-done; err != nil || time.Since(start) > 10*ms {
 			t.Errorf("%v after %v", err, time.Since(start))

@@ -76,7 +76,22 @@ func TestStopped(t *testing.T) {
 	}
 	defer cmd.Wait()
 	defer cmd.Process.Kill()
-	<-asked
+	told := make(chan stoppedReply, 1)
+	go func() {
+		defer close(told)
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			var r stoppedReply
+			if json.Unmarshal(lines.Bytes(), &r) == nil {
+				told <- r
+				return
+			}
+		}
+	}()
+	select {
+	case <-asked:
+	case r := <-told:
+		t.Fatalf("the far end was not asked: %+v", r)
+	}
 	if err := cmd.Process.Signal(unix.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -84,12 +99,7 @@ func TestStopped(t *testing.T) {
 	if err := cmd.Process.Signal(unix.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	var got stoppedReply
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if json.Unmarshal(lines.Bytes(), &got) == nil {
-			break
-		}
-	}
+	got := <-told
 	records := responder.Records()
 	record := records[len(records)-1]
 	if late := record.Sent[0].Sub(record.Received) > timeout; late {
