@@ -62,8 +62,9 @@ func TestSweepLAN(t *testing.T) {
 			found++
 		case beyond.Contains(addr):
 			if far++; far == 1<<11 {
-				if n := unresolved(t); n < 100 || n > table/2 || others > table/2 {
-					t.Errorf("asks for %d neighbours, and has asked for %d, of a table of %d", n, others, table)
+				// The Sweep asks for half a table at a time. Those that it has asked for in vain may be in there still.
+				if n := unresolved(t); n < 100 || n > 3*table/4 {
+					t.Errorf("asks for %d neighbours of a table of %d, and %d have not answered", n, table, others)
 				}
 				if far == stop {
 					return
