@@ -22,8 +22,14 @@ const (
 // at the end of the test.
 func Link(tb testing.TB, a *Namespace, aName string, b *Namespace, bName string) {
 	tb.Helper()
+	LinkAt(tb, 0, a, aName, b, bName)
+}
+
+// LinkAt is Link with the index that aName gets; 0: the next.
+func LinkAt(tb testing.TB, index int, a *Namespace, aName string, b *Namespace, bName string) {
+	tb.Helper()
 	a.Do(tb, func() {
-		if err := addVeth(aName, bName, int(b.file.Fd())); err != nil {
+		if err := addVeth(index, aName, bName, int(b.file.Fd())); err != nil {
 			tb.Fatalf("netlab: link %s and %s: %v", aName, bName, err)
 		}
 	})
@@ -40,6 +46,19 @@ func Link(tb testing.TB, a *Namespace, aName string, b *Namespace, bName string)
 	})
 	a.SetUp(tb, aName, true)
 	b.SetUp(tb, bName, true)
+}
+
+// DelLink deletes a pair that Link made, before the end of the test.
+func (ns *Namespace) DelLink(tb testing.TB, dev string) {
+	tb.Helper()
+	peer := ns.peers[dev]
+	delete(peer.ns.peers, peer.dev)
+	delete(ns.peers, dev)
+	ns.Do(tb, func() {
+		if err := deleteLink(dev); err != nil {
+			tb.Fatalf("netlab: delete %s: %v", dev, err)
+		}
+	})
 }
 
 // SetUp sets a device up or down, and returns when packets can pass, or can't.
@@ -131,8 +150,8 @@ func operational(dev string) (bool, error) {
 
 // addVeth makes a veth pair in the calling thread's namespace and the one that
 // peerNamespace is open on.
-func addVeth(name, peer string, peerNamespace int) error {
-	m := newMessage(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, unix.IfInfomsg{})
+func addVeth(index int, name, peer string, peerNamespace int) error {
+	m := newMessage(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL, unix.IfInfomsg{Index: int32(index)})
 	m.attr(unix.IFLA_IFNAME, cString(name))
 	m.nest(unix.IFLA_LINKINFO, func() {
 		m.attr(unix.IFLA_INFO_KIND, cString("veth"))
