@@ -21,7 +21,6 @@ type call struct {
 	home   func() (*engine.Conn, error) // conn, once and for all
 	config *probeConfig
 	target netip.Addr
-	dst    netip.Addr // the same, as the system has it
 	shape  *flight.Shape
 	began  int64 // on the Pinger's clock
 	series series
@@ -63,7 +62,7 @@ func (p *Pinger) prepare(ctx context.Context, kind callSet, host string, opts []
 		age = p.age()
 	}
 	c := p.callPool.Get().(*call)
-	c.config, c.target, c.dst, c.shape, c.began = config, target, p.config.numbered(target), shape, age
+	c.config, c.target, c.shape, c.began = config, target, shape, age
 	return c, nil
 }
 
@@ -129,7 +128,7 @@ func (s *series) Next(now int64, p *flight.Probe) (at int64, ok bool) {
 // runSeries sends n echo requests (0: without end), an interval apart. If the socket ends, that is the error, and
 // pending is how many were in flight then.
 func (c *call) runSeries(ctx context.Context, n int, deliver func(*flight.Result) bool) (pending int, err error) {
-	c.series = series{plan.NewSeries(c.config.interval, n, c.began), c.dst, c.shape}
+	c.series = series{plan.NewSeries(c.config.interval, n, c.began), c.target, c.shape}
 	if n != 1 {
 		others := c.pinger.series.Add(1) - 1
 		defer c.pinger.series.Add(-1)

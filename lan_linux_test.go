@@ -52,7 +52,12 @@ func TestSweepLAN(t *testing.T) {
 	ns.Route(t, beyond, netip.MustParseAddr("172.20.1.10"), "lan0")
 	p := openPinger(t)
 
-	table := icmpsock.ReadNeighbours(icmpsock.Namespace()).Tables[0]
+	s, err := icmpsock.Open(icmpsock.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := s.Neighbours().Tables[0]
+	s.Close()
 	stop := atLength(t, 1<<11, math.MaxInt) // when so many beyond have been settled
 	found, others, far := 0, 0, 0
 	for addr, r := range p.Sweep(t.Context(), both(allOf(lan), allOf(beyond))) {

@@ -1,6 +1,8 @@
 package ping
 
 import (
+	"net/netip"
+
 	"github.com/icmpsock/ping/internal/engine"
 	"github.com/icmpsock/ping/internal/flight"
 	"github.com/icmpsock/ping/internal/plan"
@@ -23,7 +25,7 @@ func newLane(s *sweep, number int) *lane {
 	l := &lane{sweep: s, number: number, wake: make(chan struct{}, 1), list: s.chunk()}
 	for i := range l.calls {
 		l.sources[i] = laneSource{
-			Sweep:  plan.NewSweep[target](s.count, s.config.interval, s.places[i], s.own[i]),
+			Sweep:  plan.NewSweep[netip.Addr](s.count, s.config.interval, s.places[i], s.own[i]),
 			supply: &s.supplies[i],
 			far:    stock{shape: s.far[i]},
 			near:   stock{shape: s.near[i]},
@@ -65,10 +67,10 @@ func (l *lane) conn(v6 bool) (*engine.Conn, error) {
 func (l *lane) deliver(i int, results []flight.Result) bool {
 	for k := range results {
 		r := &results[k]
-		target, seq := l.sources[i].Settled(r.Tag, r.Kind == flight.Answered)
-		reply := newReply(r, target.addr)
+		addr, seq := l.sources[i].Settled(r.Tag, r.Kind == flight.Answered)
+		reply := newReply(r, addr)
 		reply.Seq = seq
-		l.list = append(l.list, swept{target.addr, reply})
+		l.list = append(l.list, swept{addr, reply})
 		if len(l.list) == chunkSize && !l.flush() {
 			return false
 		}
@@ -88,18 +90,18 @@ func (l *lane) flush() bool {
 
 // A laneSource is the engine.Source of the addresses of one family.
 type laneSource struct {
-	plan.Sweep[target]
+	plan.Sweep[netip.Addr]
 	supply    *supply
 	far, near stock
-	farRoom   [chunkSize]target
-	nearRoom  [laneBatch]target
+	farRoom   [chunkSize]netip.Addr
+	nearRoom  [laneBatch]netip.Addr
 	ended     bool // the supply has
 }
 
 // A stock is what a lane has taken from the supply, and not added to its plan yet.
 type stock struct {
 	shape *flight.Shape // of the probes
-	left  []target
+	left  []netip.Addr
 }
 
 // Next implements engine.Source.
@@ -111,8 +113,8 @@ func (s *laneSource) Next(now int64, p *flight.Probe) (at int64, ok bool) {
 	if !ok {
 		return 0, false
 	}
-	t, near := s.Target(tag)
-	p.Dst, p.Tag, p.Shape = t.dst, tag, s.far.shape
+	addr, near := s.Target(tag)
+	p.Dst, p.Tag, p.Shape = addr, tag, s.far.shape
 	if near {
 		p.Shape = s.near.shape
 	}
@@ -140,7 +142,7 @@ func (s *laneSource) refill() {
 	if len(s.far.left) > 0 {
 		return
 	}
-	var near []target
+	var near []netip.Addr
 	if len(s.near.left) == 0 && !s.Parked() {
 		near = s.nearRoom[:]
 	}

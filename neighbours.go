@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/icmpsock/ping/internal/engine"
 	"github.com/icmpsock/ping/internal/flight"
 	"github.com/icmpsock/ping/internal/plan"
 )
@@ -12,8 +13,6 @@ import (
 // neighbours is what the Sweeps of a Pinger have in common, so that they do not fill the system's neighbour tables,
 // which are all programs' and all network namespaces'. Other calls send to few hosts, mostly.
 type neighbours struct {
-	namespace uint64 // of the sockets
-
 	mu     sync.Mutex // guards what follows
 	read   time.Time
 	links  [2][]netip.Prefix   // by family
@@ -23,19 +22,19 @@ type neighbours struct {
 // rereadAfter is how long what a Sweep has read about the links is good for the next.
 const rereadAfter = time.Second
 
-// look reads which addresses are hosts on the link. Of the entries of a table, half are for those that do not answer,
+// look reads which addresses are hosts on the link, in the network namespace of the Pinger's link. Of the entries of a table, half are for those that do not answer,
 // and a quarter more for those that do.
-func (n *neighbours) look() (links [2][]netip.Prefix, places [2]*plan.Neighbours) {
+func (n *neighbours) look(link engine.Link) (links [2][]netip.Prefix, places [2]*plan.Neighbours) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.places[0] != nil && time.Since(n.read) < rereadAfter {
 		return n.links, n.places
 	}
-	list, tables := readLinks(n.namespace)
+	list, tables := readLinks(link)
 	n.read, n.links = time.Now(), [2][]netip.Prefix{}
-	for _, link := range list {
-		i := family(link.Addr().Is6())
-		n.links[i] = append(n.links[i], link)
+	for _, prefix := range list {
+		i := family(prefix.Addr().Is6())
+		n.links[i] = append(n.links[i], prefix)
 	}
 	for i, most := range tables {
 		if n.places[i] == nil {

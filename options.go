@@ -93,7 +93,8 @@ type option func(*config) error
 func (o option) configure(c *config) error { return o(c) }
 
 // WithSource binds the sockets to an address of this host. Given one address, the Pinger pings that family
-// only; given one of each (the option twice), both.
+// only; given one of each (the option twice), both. With WithInterface, it may be an address on that interface alone:
+// one of a VRF, or a link-local one without a zone.
 func WithSource(addr netip.Addr) Option {
 	return option(func(c *config) error {
 		switch {
@@ -109,7 +110,9 @@ func WithSource(addr netip.Addr) Option {
 }
 
 // WithInterface binds the sockets to a network interface or VRF, by name (SO_BINDTODEVICE, socket(7)): all
-// packets leave and arrive there. Linux only.
+// packets leave and arrive there. Where another interface gets the name, because it was made anew, the sockets are bound
+// to that within a second, or at once by Reopen. Without CAP_NET_RAW new ones take their place, with other identifiers.
+// Linux only.
 func WithInterface(name string) Option {
 	return option(func(c *config) error {
 		if name == "" {

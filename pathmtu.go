@@ -179,7 +179,7 @@ func newMTUShapes(c *call) (mtuShapes, error) {
 		shape.Flow = traceFlow
 	}
 	return mtuShapes{
-		dst: c.dst, v6: v6, headers: headers, shape: &shape, template: template,
+		dst: c.target, v6: v6, headers: headers, shape: &shape, template: template,
 		shapes: make(map[mtuShape]*flight.Shape),
 	}, err
 }

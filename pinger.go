@@ -16,8 +16,9 @@ import (
 
 // A Pinger sends echo requests and measures the replies, for any number of targets and callers at a time. It holds one
 // socket for IPv4 and one for IPv6; one more of each once WithDontFragment is used, once a large Sweep can use another
-// processor or many hosts on the link do not answer it, and once 57,600 probes are in flight over one. A socket that could not be opened, or that has come to its
-// end, is opened anew by a later call, a second later at the earliest. All its methods are safe for concurrent use, and
+// processor or many hosts on the link do not answer it, and once 57,600 probes are in flight over one. All are in the
+// network namespace of the thread that New ran on. A socket that could not be opened, or that has come to its end, is
+// opened anew by a later call, a second later at the earliest. All its methods are safe for concurrent use, and
 // independent of each other. New makes one; the zero value is not usable.
 //
 // A Pinger that is made outside of a bubble of testing/synctest cannot be used in it, nor the other way round: such
@@ -53,6 +54,10 @@ type Pinger struct {
 
 // New opens the sockets, so that a missing permission shows at once, as an error that wraps [ErrNotPermitted].
 // A host without IPv6 still pings IPv4, and the other way round. The Pinger must be closed after use.
+//
+// To ping from another network namespace, call New on a thread that is there (setns(2), runtime.LockOSThread). The
+// Pinger's calls may come from any thread. One that needs a further socket has another thread enter the namespace to
+// open it, which takes CAP_NET_ADMIN and CAP_SYS_ADMIN; without them the call fails, and the error says so.
 func New(opts ...Option) (*Pinger, error) {
 	config, err := newConfig(opts)
 	if err != nil {
@@ -75,18 +80,18 @@ func New(opts ...Option) (*Pinger, error) {
 		p.lines[1].Store(&line{conn: c})
 		return p, nil
 	}
-	p.neighbours.namespace = namespace()
 	p.opening.Lock()
 	defer p.opened()
-	four, six := p.open(0, false), p.open(1, false)
+	four := p.open(0, false)
+	p.lines[0].Store(&four)
+	six := p.open(1, false)
+	p.lines[1].Store(&six)
 	if four.conn == nil && six.conn == nil {
 		if config.source4.IsValid() || !config.source6.IsValid() {
 			return nil, fmt.Errorf("ping: %w", four.err)
 		}
 		return nil, fmt.Errorf("ping: %w", six.err)
 	}
-	p.lines[0].Store(&four)
-	p.lines[1].Store(&six)
 	return p, nil
 }
 

@@ -6,7 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"strconv"
+
+	"github.com/icmpsock/ping/internal/engine"
 )
 
 // Resolve returns the address that the other methods would ping for host: of the family that WithNetwork asks for,
@@ -41,7 +42,7 @@ func Resolve(ctx context.Context, host string, opts ...Option) (netip.Addr, erro
 	}
 	if err = ctx.Err(); err == nil {
 		var addr netip.Addr
-		if addr, _, err = config.resolve(ctx, host, config.probe.network, config.checkFamily); err == nil {
+		if addr, _, err = config.resolve(ctx, host, config.probe.network, nil, config.checkFamily); err == nil {
 			return addr, nil
 		}
 	}
@@ -50,32 +51,33 @@ func Resolve(ctx context.Context, host string, opts ...Option) (netip.Addr, erro
 
 // resolve returns the address to ping for host, and whether host is just that: then it is not looked up.
 func (p *Pinger) resolve(ctx context.Context, host, network string) (addr netip.Addr, literal bool, err error) {
-	return p.config.resolve(ctx, host, network, func(v6 bool) error {
+	return p.config.resolve(ctx, host, network, p.present(), func(v6 bool) error {
 		_, err := p.conn(v6, false, 0)
 		return err
 	})
 }
 
-// resolve is that of a Pinger. The function says why a family cannot be pinged.
+// resolve is that of a Pinger, in the network namespace of one of its links; nil for that of the calling thread. The
+// function says why a family cannot be pinged.
 func (c *config) resolve(
-	ctx context.Context, host, network string, family func(v6 bool) error,
+	ctx context.Context, host, network string, link engine.Link, family func(v6 bool) error,
 ) (addr netip.Addr, literal bool, err error) {
 	if host == "" {
 		return netip.Addr{}, false, errors.New("empty host name: want a name or an address")
 	}
 	if addr, err := netip.ParseAddr(host); err == nil {
-		if err := c.checkFor(addr, network); err != nil {
+		if err := c.checkFor(addr, network, link); err != nil {
 			return netip.Addr{}, true, err
 		}
 		return addr, true, family(addr.Is6())
 	}
-	addr, err = c.lookUp(ctx, host, network, family)
+	addr, err = c.lookUp(ctx, host, network, link, family)
 	return addr, false, err
 }
 
 // lookUp returns the address to ping for a name.
 func (c *config) lookUp(
-	ctx context.Context, host, network string, family func(v6 bool) error,
+	ctx context.Context, host, network string, link engine.Link, family func(v6 bool) error,
 ) (netip.Addr, error) {
 	addrs, err := c.resolver.LookupNetIP(ctx, network, host)
 	if err != nil {
@@ -90,12 +92,12 @@ func (c *config) lookUp(
 		}
 		e := family(addr.Is6())
 		if e == nil {
-			e = c.check(addr)
+			e = c.check(addr, link)
 		}
 		switch {
 		case e != nil:
 			err = fmt.Errorf("%v: %w", addr, e)
-		case len(addrs) == 1 || c.hasRoute(ctx, addr):
+		case len(addrs) == 1 || c.hasRoute(ctx, addr, link):
 			return addr, nil
 		case !first.IsValid():
 			first = addr
@@ -123,8 +125,8 @@ func lookUpError(ctx context.Context, host string, err error) error {
 }
 
 // hasRoute reports whether this host's routes lead to an address. Over a Transport nobody knows, and it may be so.
-func (c *config) hasRoute(ctx context.Context, addr netip.Addr) bool {
-	return c.transport != nil || route(ctx, c.socket(addr.Is6(), false), addr) == nil
+func (c *config) hasRoute(ctx context.Context, addr netip.Addr, link engine.Link) bool {
+	return c.transport != nil || route(ctx, c.socket(addr.Is6(), false, link), addr) == nil
 }
 
 // checkFamily refuses an IP version of which WithSource names no address, but of the other.
@@ -144,15 +146,19 @@ func noAddress(host string) error {
 }
 
 // checkFor refuses addresses that WithNetwork or check does.
-func (c *config) checkFor(addr netip.Addr, network string) error {
+func (p *Pinger) checkFor(addr netip.Addr, network string) error {
+	return p.config.checkFor(addr, network, p.present())
+}
+
+func (c *config) checkFor(addr netip.Addr, network string, link engine.Link) error {
 	if network == "ip4" && !addr.Is4() || network == "ip6" && !addr.Is6() {
 		return fmt.Errorf("%v is not an address for WithNetwork(%q)", addr, network)
 	}
-	return c.check(addr)
+	return c.check(addr, link)
 }
 
 // check refuses addresses that one host alone does not answer for, or that the system cannot send to.
-func (c *config) check(addr netip.Addr) error {
+func (c *config) check(addr netip.Addr, link engine.Link) error {
 	switch {
 	case !addr.IsValid():
 		return errors.New("the zero netip.Addr is no address")
@@ -167,40 +173,10 @@ func (c *config) check(addr netip.Addr) error {
 			return fmt.Errorf("%v is link-local and needs a zone: %v%%eth0, say", addr, addr)
 		}
 		if addr.Zone() != "" && c.transport == nil {
-			return checkZone(addr.Zone())
+			return checkZone(link, addr.Zone())
 		}
 	case addr.Zone() != "":
 		return fmt.Errorf("%v has a zone, which only link-local addresses have", addr)
 	}
 	return nil
-}
-
-// numbered is addr with its zone, if it has one, as a number, which the kernel's sockets need not look up.
-func (c *config) numbered(addr netip.Addr) netip.Addr {
-	if addr.Zone() == "" || c.transport != nil {
-		return addr
-	}
-	index, err := zoneIndex(addr.Zone())
-	if err != nil {
-		return addr
-	}
-	return addr.WithZone(strconv.Itoa(index))
-}
-
-// zoneIndex returns the index of the network interface that a zone names.
-func zoneIndex(zone string) (int, error) {
-	if i, err := net.InterfaceByName(zone); err == nil {
-		return i.Index, nil
-	}
-	if n, err := strconv.Atoi(zone); err == nil && n > 0 {
-		if _, err := net.InterfaceByIndex(n); err == nil {
-			return n, nil
-		}
-	}
-	return 0, fmt.Errorf("zone %q is no network interface of this host", zone)
-}
-
-func checkZone(zone string) error {
-	_, err := zoneIndex(zone)
-	return err
 }

@@ -13,7 +13,11 @@ import (
 
 // openLink opens one of the kernel's sockets, of the kind that is asked for, and says which it is, for the log.
 func openLink(c socketConfig) (engine.Link, slog.Value, error) {
-	s, err := openSocket(c)
+	var s *icmpsock.Socket
+	err := inPlace(c, func() (err error) {
+		s, err = openSocket(c)
+		return err
+	})
 	if err != nil {
 		return nil, slog.Value{}, err
 	}
@@ -23,6 +27,23 @@ func openLink(c socketConfig) (engine.Link, slog.Value, error) {
 	}
 	about := slog.GroupValue(slog.String("kind", kind.String()), slog.Int("receive_buffer", s.Capacity()))
 	return s, about, nil
+}
+
+// inPlace calls open in the network namespace that a socket of c is to be in.
+func inPlace(c socketConfig, open func() error) error {
+	if c.beside == nil {
+		return open()
+	}
+	return c.beside.(*icmpsock.Socket).Beside(open)
+}
+
+// checkZone says why the link, which openLink has opened, cannot send to addresses with that zone, if it is known that
+// it cannot; where link is nil, why no link of the calling thread's network namespace can.
+func checkZone(link engine.Link, zone string) error {
+	if link == nil {
+		return icmpsock.CheckZone(zone)
+	}
+	return link.(*icmpsock.Socket).CheckZone(zone)
 }
 
 // openSocket tries the kinds of sockets that c allows.
@@ -50,14 +71,9 @@ func openSocket(c socketConfig) (*icmpsock.Socket, error) {
 }
 
 // route says why this host's routes do not lead from such a socket to an address, nil if they do.
-func route(ctx context.Context, c socketConfig, addr netip.Addr) error {
-	return icmpsock.Route(ctx, icmpsock.Config{
-		V6:      c.v6,
-		Source:  c.source,
-		Device:  c.device,
-		Mark:    c.mark,
-		HasMark: c.hasMark,
-	}, addr)
+func route(_ context.Context, c socketConfig, addr netip.Addr) error {
+	config := icmpsock.Config{V6: c.v6, Source: c.source, Device: c.device, Mark: c.mark, HasMark: c.hasMark}
+	return inPlace(c, func() error { return icmpsock.Route(config, addr) })
 }
 
 // openKind opens a socket of one kind. An error names the option that it is about.
@@ -89,12 +105,9 @@ func openKind(c socketConfig, raw bool) (*icmpsock.Socket, error) {
 	return nil, err
 }
 
-// namespace tells the network namespace of the sockets that are opened here from others.
-func namespace() uint64 { return icmpsock.Namespace() }
-
-// readLinks returns the addresses that are reached by way of the neighbour tables, as far as that is known, and how
+// readLinks returns the addresses that the link reaches by way of the neighbour tables, as far as that is known, and how
 // many entries those of IPv4 and IPv6 have at most.
-func readLinks(namespace uint64) (links []netip.Prefix, tables [2]int) {
-	n := icmpsock.ReadNeighbours(namespace)
+func readLinks(link engine.Link) (links []netip.Prefix, tables [2]int) {
+	n := link.(*icmpsock.Socket).Neighbours()
 	return n.Links, n.Tables
 }

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"strconv"
 	"sync"
 	"time"
 
@@ -68,11 +69,22 @@ func route(ctx context.Context, c socketConfig, addr netip.Addr) error {
 // discard is the port of a service that drops what it gets (RFC 863).
 const discard = 9
 
-// namespace is Linux's.
-func namespace() uint64 { return 0 }
-
 // readLinks is Linux's: here it is not known which addresses are on the link.
-func readLinks(uint64) (links []netip.Prefix, tables [2]int) { return nil, tables }
+func readLinks(engine.Link) (links []netip.Prefix, tables [2]int) { return nil, tables }
+
+// checkZone says why no link can send to addresses with that zone: it is neither the name of a network interface nor
+// the index of one.
+func checkZone(_ engine.Link, zone string) error {
+	if _, err := net.InterfaceByName(zone); err == nil {
+		return nil
+	}
+	if n, err := strconv.Atoi(zone); err == nil {
+		if _, err := net.InterfaceByIndex(n); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("zone %q is no network interface of this host", zone)
+}
 
 func openSocket(config socketConfig) (*socket, error) {
 	switch runtime.GOOS {

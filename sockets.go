@@ -22,6 +22,7 @@ type lineKey struct {
 // A line is a conn of one family, or why there is none.
 type line struct {
 	conn  *engine.Conn
+	link  engine.Link // of conn
 	err   error
 	tried time.Time // when it was opened, or could not be
 }
@@ -113,13 +114,23 @@ func (p *Pinger) open(family int, dontFragment bool) line {
 	if err := p.config.checkFamily(family == 1); err != nil {
 		return line{err: err, tried: time.Now()}
 	}
-	link, about, err := openLink(p.config.socket(family == 1, dontFragment))
+	link, about, err := openLink(p.config.socket(family == 1, dontFragment, p.present()))
 	if err != nil {
 		p.note("ping: no socket", "ipv6", family == 1, "error", err)
 		return line{err: err, tried: time.Now()}
 	}
 	p.note("ping: opened", "ipv6", family == 1, "socket", about)
-	return line{conn: p.newConn(link), tried: time.Now()}
+	return line{conn: p.newConn(link), link: link, tried: time.Now()}
+}
+
+// present is a link that the Pinger has, nil if it has none yet: others are opened in the network namespace of that.
+func (p *Pinger) present() (link engine.Link) {
+	for i := range p.lines {
+		if l := p.lines[i].Load(); l != nil && l.conn != nil && (link == nil || !l.conn.Ended()) {
+			link = l.link
+		}
+	}
+	return link
 }
 
 // note has the logger told when p.opening, which the caller holds, is free again: its handler may call the Pinger.
@@ -203,7 +214,7 @@ func (p *Pinger) renew(family int) (*engine.Conn, error) {
 	}
 	next := p.open(family, false)
 	if next.conn == nil && l.conn != nil {
-		next.conn = l.conn // which tells why it has ended
+		next.conn, next.link = l.conn, l.link // which tells why it has ended
 	}
 	p.mu.Lock()
 	p.lines[family].Store(&next)
@@ -271,11 +282,12 @@ type socketConfig struct {
 	mark         int
 	hasMark      bool
 	dontFragment bool
-	wire         bool // transmit stamps
+	wire         bool        // transmit stamps
+	beside       engine.Link // whose network namespace it is to be in; nil: that of the calling thread
 }
 
 // socket is what a Pinger's socket of one IP version is opened with.
-func (c *config) socket(v6, dontFragment bool) socketConfig {
+func (c *config) socket(v6, dontFragment bool, beside engine.Link) socketConfig {
 	source := c.source4
 	if v6 {
 		source = c.source6
@@ -289,5 +301,6 @@ func (c *config) socket(v6, dontFragment bool) socketConfig {
 		hasMark:      c.hasMark,
 		dontFragment: dontFragment,
 		wire:         c.wire,
+		beside:       beside,
 	}
 }

@@ -11,13 +11,10 @@ type supply struct {
 	room chan struct{} // holds a token if there may be room again
 
 	mu    sync.Mutex
-	far   []target
-	near  []target // on the link: they may have to wait, for a place in the neighbour table, and hold up no others
+	far   []netip.Addr
+	near  []netip.Addr // on the link: they may have to wait, for a place in the neighbour table, and hold up no others
 	ended bool
 }
-
-// A target is an address, as the caller has it, and as the system has it.
-type target struct{ addr, dst netip.Addr }
 
 const (
 	// supplySize is how many addresses wait to be taken at most, of those that are not on the link.
@@ -28,11 +25,11 @@ const (
 
 func (s *supply) init() {
 	s.room = make(chan struct{}, 1)
-	s.far = make([]target, 0, supplySize)
+	s.far = make([]netip.Addr, 0, supplySize)
 }
 
-// put adds a target, if there is room for it, and returns how many of its kind were there before.
-func (s *supply) put(t target, near bool) (n int, ok bool) {
+// put adds an address, if there is room for it, and returns how many of its kind were there before.
+func (s *supply) put(addr netip.Addr, near bool) (n int, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list, most := &s.far, supplySize
@@ -42,7 +39,7 @@ func (s *supply) put(t target, near bool) (n int, ok bool) {
 	if n = len(*list); n == most {
 		return n, false
 	}
-	*list = append(*list, t)
+	*list = append(*list, addr)
 	return n, true
 }
 
@@ -53,9 +50,9 @@ func (s *supply) end() {
 	s.mu.Unlock()
 }
 
-// take moves as many targets to far and near as these have room for. It reports whether there were none, and will be
+// take moves as many addresses to far and near as these have room for. It reports whether there were none, and will be
 // none.
-func (s *supply) take(far, near []target) (nFar, nNear int, ended bool) {
+func (s *supply) take(far, near []netip.Addr) (nFar, nNear int, ended bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.far) == supplySize || len(s.near) == nearSize {
@@ -66,7 +63,7 @@ func (s *supply) take(far, near []target) (nFar, nNear int, ended bool) {
 }
 
 // move moves targets from the front of a list.
-func move(to []target, from *[]target) int {
+func move(to []netip.Addr, from *[]netip.Addr) int {
 	n := copy(to, *from)
 	*from = (*from)[:copy(*from, (*from)[n:])]
 	return n

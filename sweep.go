@@ -78,7 +78,7 @@ func (p *Pinger) Sweep(
 			fed:     make(chan struct{}),
 		}
 		if p.config.transport == nil {
-			s.links, s.places = p.neighbours.look()
+			s.links, s.places = p.neighbours.look(p.present())
 		}
 		for i := range s.supplies {
 			s.supplies[i].init()
@@ -253,7 +253,7 @@ func (s *sweep) feed(addrs iter.Seq[netip.Addr]) {
 // give supplies the lanes with one address. It reports false if the sweep has ended.
 func (s *sweep) give(addr netip.Addr) bool {
 	i := family(addr.Is6())
-	if err := cmp.Or(s.pinger.config.checkFor(addr, s.config.network), s.errs[i]); err != nil {
+	if err := cmp.Or(s.pinger.checkFor(addr, s.config.network), s.errs[i]); err != nil {
 		for echo := range s.count {
 			if !s.report(append(s.chunk(), swept{addr, Reply{Seq: echo, Target: addr, Err: err}})) {
 				return false
@@ -262,13 +262,13 @@ func (s *sweep) give(addr netip.Addr) bool {
 		return s.ctx.Err() == nil
 	}
 	supply := &s.supplies[i]
-	t, near := target{addr, s.pinger.config.numbered(addr)}, isNear(addr, s.links[i])
+	near := isNear(addr, s.links[i])
 	lanes := runtime.GOMAXPROCS(0)
 	if near {
 		lanes = max(lanes, 2) // for what waits for neighbours, one send buffer is little
 	}
 	for s.ctx.Err() == nil {
-		n, ok := supply.put(t, near)
+		n, ok := supply.put(addr, near)
 		if n == 0 {
 			s.wakeLanes()
 		}

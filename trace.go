@@ -118,7 +118,7 @@ func newTraceSource(c *call, count int) *traceSource {
 	}
 	return &traceSource{
 		Trace: plan.NewTrace(count, c.config.firstHop, c.config.maxHops, c.config.gapLimit, c.config.interval),
-		dst:   c.dst, shape: &shape, count: count,
+		dst:   c.target, shape: &shape, count: count,
 		shapes: make(map[int]*flight.Shape), replies: make(map[int][]Reply),
 	}
 }

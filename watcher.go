@@ -33,7 +33,7 @@ type Watcher struct {
 
 // A watchTarget is what a Watcher keeps of a target.
 type watchTarget struct {
-	target
+	addr  netip.Addr
 	shape *flight.Shape
 }
 
@@ -83,7 +83,7 @@ func (w *Watcher) add(id int64, addr netip.Addr, opts []ProbeOption) error {
 	if err != nil {
 		return err
 	}
-	if err := w.pinger.config.checkFor(addr, config.network); err != nil {
+	if err := w.pinger.checkFor(addr, config.network); err != nil {
 		return err
 	}
 	switch {
@@ -103,7 +103,7 @@ func (w *Watcher) add(id int64, addr netip.Addr, opts []ProbeOption) error {
 			return err
 		}
 	}
-	t := watchTarget{target{addr, w.pinger.config.numbered(addr)}, shape}
+	t := watchTarget{addr, shape}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
@@ -247,7 +247,7 @@ func (s *watchSource) Next(_ int64, p *flight.Probe) (at int64, ok bool) {
 	}
 	t, at, ok := s.Watch.Next()
 	if ok {
-		p.Dst, p.Tag, p.Shape = t.Value.dst, t.Tag(), t.Value.shape
+		p.Dst, p.Tag, p.Shape = t.Value.addr, t.Tag(), t.Value.shape
 	}
 	return at, ok
 }

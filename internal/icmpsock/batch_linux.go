@@ -99,13 +99,10 @@ func (b *batch) call(one, many, fd uintptr, first, last, flags int) {
 // header is the address of the header of message i.
 func (b *batch) header(i int) uintptr { return uintptr(unsafe.Pointer(&b.headers[i])) }
 
-// set lays out packet i to be sent.
-func (b *batch) set(i int, p *wire.Packet, v6 bool) error {
+// set lays out packet i to be sent. The index of its address's zone is scope.
+func (b *batch) set(i int, p *wire.Packet, scope int, v6 bool) {
 	h := &b.headers[i].header
-	name, length, err := sockaddr(p.Addr, v6)
-	if err != nil {
-		return err
-	}
+	name, length := sockaddr(p.Addr, scope, v6)
 	if p.FlowLabel != 0 && v6 {
 		name.Flowinfo = bigEndian(uint32(p.FlowLabel) & 0xfffff)
 	}
@@ -134,7 +131,6 @@ func (b *batch) set(i int, p *wire.Packet, v6 bool) error {
 		h.Control = unsafe.SliceData(space)
 	}
 	h.SetControllen(len(control))
-	return nil
 }
 
 // prepare lays out as many packets to be received.

@@ -2,6 +2,7 @@ package icmpsock
 
 import (
 	"encoding/binary"
+	"strconv"
 	"syscall"
 	"time"
 	"unsafe"
@@ -81,6 +82,9 @@ func parseExtendedError(data []byte, p *wire.Packet, v6 bool) (tooBig bool) {
 		from, ok := address(&name, v6)
 		if !ok {
 			return false
+		}
+		if scope := scopeOf(&name); scope != 0 {
+			from = from.WithZone(strconv.Itoa(scope))
 		}
 		p.Err = &wire.Error{Type: int(e.Type), Code: int(e.Code), From: from}
 		if p.Err.TooBig() {

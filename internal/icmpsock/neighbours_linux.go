@@ -3,8 +3,6 @@ package icmpsock
 import (
 	"encoding/binary"
 	"net/netip"
-	"os"
-	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -21,24 +19,19 @@ type Neighbours struct {
 	Tables [2]int
 }
 
-// Namespace tells the calling thread's network namespace from others; 0: it is not known.
-func Namespace() uint64 {
-	info, err := os.Stat("/proc/thread-self/ns/net")
-	if err != nil {
-		return 0
-	}
-	return info.Sys().(*syscall.Stat_t).Ino
+// Neighbours asks the kernel (rtnetlink(7)) about the socket's network namespace. Where that cannot be entered from the
+// calling thread's, or netlink is forbidden, there are no Links.
+func (s *Socket) Neighbours() Neighbours {
+	n := Neighbours{Tables: [2]int{usualTable, usualTable}}
+	s.Beside(func() error {
+		n.read()
+		return nil
+	})
+	return n
 }
 
-// ReadNeighbours asks the kernel (rtnetlink(7)) about a network namespace, that of the calling thread. If that is
-// another, or netlink is forbidden, there are no Links.
-func ReadNeighbours(namespace uint64) Neighbours {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	n := Neighbours{Tables: [2]int{usualTable, usualTable}}
-	if namespace == 0 || Namespace() != namespace {
-		return n
-	}
+// read asks about the namespace of the calling thread, which is locked.
+func (n *Neighbours) read() {
 	direct := make(map[uint32]bool) // by index, of the interfaces that need not ask for neighbours
 	for _, m := range dump(unix.RTM_GETLINK, unix.RTM_NEWLINK, unix.SizeofIfInfomsg) {
 		const asks = unix.IFF_UP | unix.IFF_LOOPBACK | unix.IFF_NOARP
@@ -65,7 +58,6 @@ func ReadNeighbours(namespace uint64) Neighbours {
 			n.Tables[1] = int(binary.NativeEndian.Uint32(limit))
 		}
 	}
-	return n
 }
 
 // include/uapi/linux/neighbour.h

@@ -12,7 +12,7 @@ import (
 // nor those of another namespace.
 func TestReadNeighbours(t *testing.T) {
 	ns, other := netlab.Self(t), netlab.New(t)
-	namespace := Namespace()
+	s := open(t, Config{})
 	netlab.Link(t, ns, "near0", other, "near1")
 	netlab.Link(t, ns, "down0", other, "down1")
 	ns.Addr(t, "down0", netip.MustParsePrefix("192.0.2.1/24"))
@@ -22,7 +22,7 @@ func TestReadNeighbours(t *testing.T) {
 	ns.Addr(t, "near0", netip.MustParsePrefix("2001:db8:1::1/116"))
 	other.Addr(t, "near1", netip.MustParsePrefix("198.51.100.2/20"))
 
-	n := ReadNeighbours(namespace)
+	n := s.Neighbours()
 	for _, want := range []string{"198.51.96.0/20", "2001:db8:1::/116", "fe80::/64"} {
 		if !slices.Contains(n.Links, netip.MustParsePrefix(want)) {
 			t.Errorf("%s is missing in %v", want, n.Links)
@@ -37,15 +37,14 @@ func TestReadNeighbours(t *testing.T) {
 	if n.Tables[0] < 1 || n.Tables[1] < 1 {
 		t.Errorf("tables of %v", n.Tables)
 	}
-	other.Do(t, func() {
-		if n := ReadNeighbours(namespace); len(n.Links) != 0 {
-			t.Errorf("links of another namespace: %v", n.Links)
+	other.Do(t, func() { // whichever namespace the thread is in
+		if here := s.Neighbours(); !slices.Equal(here.Links, n.Links) {
+			t.Errorf("links from another namespace: %v, want %v", here.Links, n.Links)
 		}
-		if n := ReadNeighbours(Namespace()); !slices.Contains(n.Links, netip.MustParsePrefix("198.51.96.0/20")) {
-			t.Errorf("the links over there are %v", n.Links)
+		far := netip.MustParsePrefix("203.0.113.0/24")
+		other.Addr(t, "near1", netip.MustParsePrefix("203.0.113.9/24"))
+		if there := open(t, Config{V6: true}).Neighbours(); !slices.Contains(there.Links, far) {
+			t.Errorf("the links over there are %v", there.Links)
 		}
 	})
-	if n := ReadNeighbours(0); len(n.Links) != 0 {
-		t.Errorf("links of no namespace: %v", n.Links)
-	}
 }

@@ -7,10 +7,10 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 
-	"golang.org/x/net/bpf"
 	"golang.org/x/net/icmp"
 	"golang.org/x/sys/unix"
 )
@@ -49,14 +49,61 @@ func (e *ConfigError) Error() string { return e.Field + ": " + e.Err.Error() }
 // Unwrap returns the system call's error.
 func (e *ConfigError) Unwrap() error { return e.Err }
 
-// Open opens a socket. The error is a [RefusedError] where the kernel does not permit it, and a [ConfigError] where
-// that is for what the config asks.
+// Open opens a socket, in the network namespace of the calling thread. The error is a [RefusedError] where the kernel
+// does not permit it, and a [ConfigError] where that is for what the config asks.
 func Open(c Config) (*Socket, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	s := &Socket{config: c, v6: c.V6, fixed: c.DontFragment}
+	if c.Raw {
+		s.id = uint16(1 + rand.IntN(1<<16-1))
+	}
+	fd, err := openDescriptor(c, s.id)
+	if err != nil {
+		return nil, err
+	}
+	s.file, s.fd, s.namespace = os.NewFile(uintptr(fd), "icmp"), uintptr(fd), namespaceOf(fd)
+	if s.waiter, err = newWaiter(fd); err != nil {
+		s.file.Close()
+		return nil, err
+	}
+	if err := s.setUp(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// openDescriptor opens a socket, not in the runtime's poller, and sets its options. The identifier is for a raw one.
+func openDescriptor(c Config, id uint16) (int, error) {
+	open := openAnywhere
+	if c.device() != "" {
+		open = openOnDevice
+	}
+	fd, err := open(c)
+	if err != nil {
+		return -1, err
+	}
+	if c.Raw {
+		err = filterReplies(fd, c.V6, id)
+	}
+	if err == nil {
+		err = setOptions(fd, c)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// openAnywhere opens a socket that is bound to no network interface.
+func openAnywhere(c Config) (int, error) {
 	if c.Source.IsValid() {
 		// icmp.ListenPacket leaves the descriptor open where bind fails.
 		trial, err := net.ListenPacket("udp", net.JoinHostPort(c.Source.String(), "0"))
 		if err != nil {
-			return nil, &ConfigError{"Source", err}
+			return -1, &ConfigError{"Source", err}
 		}
 		trial.Close()
 	}
@@ -65,31 +112,13 @@ func Open(c Config) (*Socket, error) {
 		if errors.Is(err, fs.ErrPermission) {
 			err = &RefusedError{err}
 		}
-		return nil, err
+		return -1, err
 	}
 	defer conn.Close()
-	s := &Socket{v6: c.V6, fixed: c.DontFragment}
-	var inner net.PacketConn
-	var filter func([]bpf.RawInstruction) error
 	if c.V6 {
-		inner, filter = conn.IPv6PacketConn().PacketConn, conn.IPv6PacketConn().SetBPF
-	} else {
-		inner, filter = conn.IPv4PacketConn().PacketConn, conn.IPv4PacketConn().SetBPF
+		return takeOver(conn.IPv6PacketConn().PacketConn.(syscall.Conn))
 	}
-	if c.Raw {
-		s.id = uint16(1 + rand.IntN(1<<16-1))
-		if err := filterReplies(filter, c.V6, s.id); err != nil {
-			return nil, err
-		}
-	}
-	if err := s.takeOver(inner.(syscall.Conn)); err != nil {
-		return nil, err
-	}
-	if err := s.setUp(c); err != nil {
-		s.Close()
-		return nil, err
-	}
-	return s, nil
+	return takeOver(conn.IPv4PacketConn().PacketConn.(syscall.Conn))
 }
 
 // listen is icmp.ListenPacket, whose datagram sockets are for a moment without close-on-exec: a program that is
@@ -114,44 +143,50 @@ func listen(c Config) (*icmp.PacketConn, error) {
 	return icmp.ListenPacket(network, address)
 }
 
-// takeOver gives the socket a descriptor of its own for conn's socket, which is not in the runtime's poller.
-func (s *Socket) takeOver(conn syscall.Conn) error {
+// takeOver returns a descriptor of its own for conn's socket, which is not in the runtime's poller.
+func takeOver(conn syscall.Conn) (fd int, err error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
-		return err
+		return -1, err
 	}
-	var fd int
 	cerr := raw.Control(func(theirs uintptr) {
 		fd, err = unix.FcntlInt(theirs, unix.F_DUPFD_CLOEXEC, 0)
 	})
 	if err = errors.Join(cerr, os.NewSyscallError("fcntl", err)); err != nil {
-		return err
+		return -1, err
 	}
 	// Package os has the poller wait for a descriptor that does not block. Nor do our calls: MSG_DONTWAIT.
 	if err := unix.SetNonblock(fd, false); err != nil {
 		unix.Close(fd)
-		return os.NewSyscallError("fcntl", err)
+		return -1, os.NewSyscallError("fcntl", err)
 	}
-	s.file, s.fd = os.NewFile(uintptr(fd), "icmp"), uintptr(fd)
-	if s.waiter, err = newWaiter(fd); err != nil {
-		s.file.Close()
-	}
-	return err
+	return fd, nil
 }
 
-// setUp sets the socket's options, and makes room for its batches.
-func (s *Socket) setUp(c Config) (err error) {
-	if err := setOptions(int(s.fd), c); err != nil {
-		return err
+// setUp looks at what the socket has got, and makes room for its batches.
+func (s *Socket) setUp() (err error) {
+	s.errorFD = s.fd
+	if s.config.hasListener() {
+		if s.errorFile, err = openListener(); err != nil {
+			return err
+		}
+		s.errorFD = s.errorFile.Fd()
+		s.waiter.sockets = append(s.waiter.sockets, int(s.errorFD))
 	}
-	s.departures = c.Departures && canKeyDepartures()
+	s.departures = s.config.Departures && canKeyDepartures()
 	if s.buffer, err = unix.GetsockoptInt(int(s.fd), unix.SOL_SOCKET, unix.SO_RCVBUF); err != nil {
 		return os.NewSyscallError("getsockopt", err)
 	}
 	s.sending.init(batchSize)
 	s.receive.init(batchSize)
-	if s.dropped.memory.read(s.fd) { // a raw socket drops other programs' messages until its filter is set
+	s.startCounting()
+	return nil
+}
+
+// startCounting has Drops leave out what has been dropped by now: a raw socket drops other programs' messages until its
+// filter is set.
+func (s *Socket) startCounting() {
+	if s.dropped.memory.read(s.fd) {
 		s.dropped.last = s.dropped.memory[unix.SK_MEMINFO_DROPS]
 	}
-	return nil
 }

@@ -52,8 +52,12 @@ func optionsFor(c Config) []option {
 			option{unix.IPPROTO_IPV6, ipv6FlowinfoSend, 1, "IPV6_FLOWINFO_SEND"},
 			option{unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, discover, "IPV6_MTU_DISCOVER"})
 	}
+	errors := 1
+	if c.hasListener() {
+		errors = 0
+	}
 	return append(options,
-		option{unix.IPPROTO_IP, unix.IP_RECVERR, 1, "IP_RECVERR"},
+		option{unix.IPPROTO_IP, unix.IP_RECVERR, errors, "IP_RECVERR"},
 		option{unix.IPPROTO_IP, unix.IP_RECVTTL, 1, "IP_RECVTTL"},
 		option{unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, discover, "IP_MTU_DISCOVER"})
 }
@@ -71,7 +75,7 @@ func setOptions(fd int, c Config) error {
 	} else {
 		unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_RECVERR_RFC4884, 1)
 	}
-	if err := bindTo(fd, c); err != nil {
+	if err := setMark(fd, c); err != nil {
 		return err
 	}
 	if c.Departures && canKeyDepartures() {
@@ -82,13 +86,8 @@ func setOptions(fd int, c Config) error {
 	return nil
 }
 
-// bindTo has a socket of any protocol use the config's device and mark.
-func bindTo(fd int, c Config) error {
-	if c.Device != "" {
-		if err := unix.BindToDevice(fd, c.Device); err != nil {
-			return &ConfigError{"Device", os.NewSyscallError("setsockopt", err)}
-		}
-	}
+// setMark has a socket of any protocol use the config's mark.
+func setMark(fd int, c Config) error {
 	if c.HasMark {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_MARK, int(int32(uint32(c.Mark)))); err != nil {
 			return &ConfigError{"Mark", os.NewSyscallError("setsockopt", err)}

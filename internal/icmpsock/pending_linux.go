@@ -61,6 +61,17 @@ func (s *Socket) hasNoRoute() bool {
 	return errno != 0
 }
 
+// isBroadcast reports whether the first message of the batch, which was refused with EACCES, is for a broadcast address
+// of this host's, and not for where a route prohibits. The socket may broadcast for as long as that is looked up, and
+// sends nothing.
+func (s *Socket) isBroadcast() bool {
+	if unix.SetsockoptInt(int(s.fd), unix.SOL_SOCKET, unix.SO_BROADCAST, 1) != nil {
+		return false
+	}
+	defer unix.SetsockoptInt(int(s.fd), unix.SOL_SOCKET, unix.SO_BROADCAST, 0)
+	return !s.hasNoRoute()
+}
+
 // failsAlone tries the first message of the batch twice more, and reports whether it failed though no error can have
 // been pending: nothing has come, and there was room for it to be seen. Once would not do: an ICMP error is queued a
 // moment before it becomes pending (net/ipv4/ping.c, ping_err).
@@ -99,7 +110,7 @@ func (s *Socket) wasTooBig() bool {
 			packets[i].Data = r.room[i*usualMessage : (i+1)*usualMessage]
 		}
 		var n int
-		n, more, _ = s.read(packets[:], unix.MSG_ERRQUEUE)
+		n, more, _ = s.read(s.errorFD, packets[:], unix.MSG_ERRQUEUE)
 		for _, p := range packets[:n] {
 			p.Data = slices.Clone(p.Data)
 			r.found = append(r.found, p)

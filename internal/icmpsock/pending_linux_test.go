@@ -231,7 +231,7 @@ func TestZone(t *testing.T) {
 	s := open(t, Config{V6: true})
 	packets := []wire.Packet{request(t, "::1", 1, 56), request(t, "fe80::1%nosuch0", 2, 56)}
 	n, err := s.Send(packets)
-	if want := `zone "nosuch0" is no network interface of this host`; n != 1 || fmt.Sprint(err) != want {
+	if want := `zone "nosuch0" is no network interface of this network namespace`; n != 1 || fmt.Sprint(err) != want {
 		t.Errorf("%d sent, %v, want %s", n, err, want)
 	}
 	receive(t, s, 1, usualMessage)

@@ -3,20 +3,29 @@ package icmpsock
 import (
 	"encoding/binary"
 	"fmt"
+	"os"
+	"unsafe"
 
 	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
 
 	"github.com/icmpsock/ping/internal/wire"
 )
 
 // filterReplies has the kernel keep from a raw socket what are no echo replies with its identifier.
-func filterReplies(set func([]bpf.RawInstruction) error, v6 bool, id uint16) error {
+func filterReplies(fd int, v6 bool, id uint16) error {
 	program, err := ownReplies(v6, id)
 	if err != nil {
 		return err
 	}
-	if err := set(program); err != nil {
-		return fmt.Errorf("filter: %w", err)
+	return attachFilter(fd, program)
+}
+
+// attachFilter has the kernel keep from a socket what the program returns 0 for.
+func attachFilter(fd int, program []bpf.RawInstruction) error {
+	filter := unix.SockFprog{Len: uint16(len(program)), Filter: (*unix.SockFilter)(unsafe.Pointer(&program[0]))}
+	if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &filter); err != nil {
+		return fmt.Errorf("filter: %w", os.NewSyscallError("setsockopt", err))
 	}
 	return nil
 }

@@ -36,16 +36,16 @@ func (s *Socket) TryReceive(packets []wire.Packet, all bool) (n int, more wire.B
 	if s.departures {
 		// A report of departure is there before the answer is.
 		half := (len(packets) - n + 1) / 2
-		if got, more.Reports, err = s.read(packets[n:n+half], unix.MSG_ERRQUEUE); err != nil {
+		if got, more.Reports, err = s.read(s.fd, packets[n:n+half], unix.MSG_ERRQUEUE); err != nil {
 			return n, more, err
 		}
 		n += got
 	}
-	got, more.Replies, err = s.read(packets[n:], 0)
+	got, more.Replies, err = s.read(s.fd, packets[n:], 0)
 	n += got
 	if err == nil && (all || s.errors.Load()) {
 		s.errors.Store(false) // before reading: what comes meanwhile wakes the one that waits
-		if got, more.Reports, err = s.read(packets[n:], unix.MSG_ERRQUEUE); more.Reports {
+		if got, more.Reports, err = s.read(s.errorFD, packets[n:], unix.MSG_ERRQUEUE); more.Reports {
 			s.errors.Store(true)
 		}
 		n += got
@@ -66,13 +66,13 @@ func (s *Socket) takeFound(packets []wire.Packet) int {
 	return n
 }
 
-// read reads one of the two queues of the socket, which is not closed, and says whether there may be more in it. The
+// read reads one of the two queues of a socket, which is not closed, and says whether there may be more in it. The
 // caller holds receive's lock.
-func (s *Socket) read(packets []wire.Packet, queue int) (got int, more bool, err error) {
+func (s *Socket) read(fd uintptr, packets []wire.Packet, queue int) (got int, more bool, err error) {
 	b := &s.receive.batch
 	b.prepare(packets, queue)
 	for failed := 0; b.count > 0; failed++ {
-		if b.recv(s.fd); b.n > 0 || b.errno == unix.EAGAIN {
+		if b.recv(fd); b.n > 0 || b.errno == unix.EAGAIN {
 			break
 		}
 		// A pending error, which is gone by being reported, and of which the error queue tells more; or EINTR.
@@ -88,6 +88,7 @@ func (s *Socket) read(packets []wire.Packet, queue int) (got int, more bool, err
 		case tooBig:
 			s.receive.tooBig++
 		case ok && s.ours(p, queue != 0):
+			s.nameZones(p, scopeOf(&b.names[i]))
 			if got < i {
 				packets[got], *p = *p, packets[got]
 			}

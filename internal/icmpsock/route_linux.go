@@ -1,32 +1,42 @@
 package icmpsock
 
 import (
-	"context"
-	"net"
 	"net/netip"
-	"syscall"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
-// discard is the port of a service that drops what it gets (RFC 863).
-const discard = 9
-
-// Route says why this host's routes do not lead to dst from a socket of the config's source, device and mark; nil if
-// they do. It connects a UDP socket, for which the kernel looks for the route and sends nothing (ip(7)), so that it
-// needs no permission for ICMP sockets.
-func Route(ctx context.Context, c Config, dst netip.Addr) error {
-	d := net.Dialer{Control: func(_, _ string, conn syscall.RawConn) error {
-		var err error
-		if cerr := conn.Control(func(fd uintptr) { err = bindTo(int(fd), c) }); cerr != nil {
-			return cerr
-		}
-		return err
-	}}
-	if c.Source.IsValid() {
-		d.LocalAddr = net.UDPAddrFromAddrPort(netip.AddrPortFrom(c.Source, 0))
+// Route says why this host's routes do not lead to dst from a socket of the config's source, device and mark, in the
+// network namespace of the calling thread; nil if they do. It connects a UDP socket, for which the kernel looks for the
+// route and sends nothing (ip(7)), so that it needs no permission for ICMP sockets.
+func Route(c Config, dst netip.Addr) error {
+	domain := unix.AF_INET
+	if c.V6 {
+		domain = unix.AF_INET6
 	}
-	conn, err := d.DialContext(ctx, "udp", netip.AddrPortFrom(dst, discard).String())
+	fd, err := unix.Socket(domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	defer unix.Close(fd)
+	if err := setMark(fd, c); err != nil {
 		return err
 	}
-	return conn.Close()
+	if err := bind(fd, c); err != nil {
+		return err
+	}
+	scope := 0
+	if zone := dst.Zone(); zone != "" {
+		if scope, err = new(devices).zone(uintptr(fd), zone); err != nil {
+			return err
+		}
+	}
+	name, length := sockaddr(dst, scope, c.V6)
+	_, _, errno := unix.Syscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&name)), uintptr(length))
+	if errno != 0 {
+		return os.NewSyscallError("connect", errno)
+	}
+	return nil
 }

@@ -38,6 +38,7 @@ func (s *Socket) Send(packets []wire.Packet) (sent int, err error) {
 	if s.closed {
 		return 0, net.ErrClosed
 	}
+	s.followDevice()
 	for sent < len(packets) && err == nil {
 		var n int
 		n, err = s.sendBatch(packets[sent:min(sent+batchSize, len(packets))])
@@ -83,7 +84,7 @@ func (s *Socket) sendBatch(packets []wire.Packet) (int, error) {
 		case b.errno == unix.EAGAIN, b.errno == unix.ENOBUFS, !own && tries > pendingTries:
 			return sent, fmt.Errorf("%w: %w", wire.ErrNoRoom, err)
 		case own:
-			return sent, err
+			return sent, s.explain(err, &packets[sent])
 		}
 	}
 	return len(packets), bad
@@ -98,7 +99,27 @@ func (s *Socket) prepare(i int, p *wire.Packet) error {
 			binary.BigEndian.PutUint16(p.Data[2:], wire.Checksum(p.Data))
 		}
 	}
-	return s.sending.set(i, p, s.v6)
+	scope := 0
+	if zone := p.Addr.Zone(); zone != "" {
+		var err error
+		if scope, err = s.zone(zone); err != nil {
+			return err
+		}
+	}
+	s.sending.set(i, p, scope, s.v6)
+	return nil
+}
+
+// explain adds to the error of a packet, which is the first of the batch, what the kernel's number does not say. The
+// caller holds sending's lock.
+func (s *Socket) explain(err error, p *wire.Packet) error {
+	switch {
+	case s.sending.lost != nil:
+		return fmt.Errorf("%w; %w", err, s.sending.lost)
+	case !s.v6 && s.sending.errno == unix.EACCES && s.isBroadcast():
+		return fmt.Errorf("%v is a broadcast address, want one host's: %w", p.Addr, err)
+	}
+	return err
 }
 
 // stamp says when the packets left that the last call has sent.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -24,15 +25,19 @@ const (
 // between the reading of the clock and the system call. None of these calls blocks; the waiter waits.
 //
 // One goroutine at a time calls Wait; any may call the other methods. Locks are taken in the order sending, receive,
-// dropped. Whoever holds one of them may use the descriptor, unless it is closed; the waiter uses it only within its
-// own epoll instance.
+// dropped, devices. Whoever holds one of them may use the descriptor, unless it is closed; the waiter uses it only
+// within its own epoll instance.
 type Socket struct {
-	file   *os.File // not in the runtime's poller
-	fd     uintptr  // of file
-	closed bool     // written with all locks held
-	waiter *waiter
+	file      *os.File // not in the runtime's poller
+	fd        uintptr  // of file
+	errorFile *os.File // of another socket, which gets the ICMP errors; nil: this one does
+	errorFD   uintptr  // of whichever gets them
+	closed    bool     // written with all locks held
+	waiter    *waiter
 
 	// Not written to once the socket is open.
+	config     Config
+	namespace  namespace
 	v6         bool
 	fixed      bool   // packets must not be fragmented
 	id         uint16 // of a raw socket; 0: the kernel's own
@@ -42,6 +47,8 @@ type Socket struct {
 	sending struct {
 		sync.Mutex
 		batch
+		followed time.Time // when the socket was last seen to be bound to its network interface
+		lost     error     // why it is bound to one that is no more
 	}
 	receive struct {
 		sync.Mutex // reading the error queue sets the socket's pending error, which meets a send
@@ -56,7 +63,8 @@ type Socket struct {
 		total  uint64
 		memory memory
 	}
-	errors atomic.Bool // the error queue may hold something
+	devices devices
+	errors  atomic.Bool // the error queue may hold something
 }
 
 // Raw reports whether it is a raw socket, and not a datagram socket.
@@ -105,9 +113,14 @@ func (s *Socket) Close() error {
 	defer s.receive.Unlock()
 	s.dropped.Lock()
 	defer s.dropped.Unlock()
+	s.devices.Lock()
+	defer s.devices.Unlock()
 	if s.closed {
 		return nil
 	}
 	s.closed = true
+	if s.errorFile != nil {
+		s.errorFile.Close()
+	}
 	return s.file.Close()
 }

@@ -1,6 +1,7 @@
 package icmpsock
 
 import (
+	"cmp"
 	"net"
 	"os"
 	"sync/atomic"
@@ -10,17 +11,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A waiter waits for a socket. The runtime's poller does not know the socket, but an epoll instance of its own
+// A waiter waits for a socket, or two. The runtime's poller does not know the socket, but an epoll instance of its own
 // in its place, which the socket is in only while somebody waits: in the poller itself, each arrival would wake a
 // thread, also where callers read their answers without waiting. (To be there and looked at by nobody costs each
 // packet two wake-ups for nothing, a quarter of a microsecond.)
 //
 // One goroutine at a time waits. Interrupt and Close are safe to call from others meanwhile.
 type waiter struct {
-	epoll  *os.File
-	raw    syscall.RawConn
-	socket int
-	closed atomic.Bool
+	epoll   *os.File
+	raw     syscall.RawConn
+	sockets []int // the first, and others whose error queues are waited for too
+	closed  atomic.Bool
 
 	// What follows is the waiting goroutine's.
 	look   func(epoll uintptr) bool
@@ -29,8 +30,9 @@ type waiter struct {
 	err    error
 }
 
-// newWaiter returns a waiter for the socket, which must be closed after it.
-func newWaiter(socket int) (*waiter, error) {
+// newWaiter returns a waiter for the sockets, which must be closed after it: for what comes to the first, and for the
+// errors of all.
+func newWaiter(sockets ...int) (*waiter, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
@@ -39,7 +41,7 @@ func newWaiter(socket int) (*waiter, error) {
 		unix.Close(fd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	w := &waiter{epoll: os.NewFile(uintptr(fd), "epoll"), socket: socket}
+	w := &waiter{epoll: os.NewFile(uintptr(fd), "epoll"), sockets: sockets}
 	if w.raw, err = w.epoll.SyscallConn(); err == nil {
 		err = w.epoll.SetReadDeadline(time.Time{}) // where the poller has refused it, this tells
 	}
@@ -72,16 +74,27 @@ func (w *waiter) wait() (reports bool, err error) {
 func (w *waiter) disarm(epoll uintptr) {
 	if w.armed {
 		w.armed = false
-		unix.EpollCtl(int(epoll), unix.EPOLL_CTL_DEL, w.socket, nil)
+		for _, socket := range w.sockets {
+			unix.EpollCtl(int(epoll), unix.EPOLL_CTL_DEL, socket, nil)
+		}
 	}
 }
 
 // ready has the epoll instance look at the socket until it has seen something there.
 func (w *waiter) ready(epoll uintptr) bool {
 	if !w.armed {
-		w.events[0] = unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(w.socket)} // and EPOLLERR, always
-		w.err = os.NewSyscallError("epoll_ctl", unix.EpollCtl(int(epoll), unix.EPOLL_CTL_ADD, w.socket, &w.events[0]))
-		w.armed = w.err == nil
+		w.armed, w.err = true, nil
+		for i, socket := range w.sockets {
+			w.events[0] = unix.EpollEvent{Fd: int32(socket)} // for EPOLLERR, which is always told
+			if i == 0 {
+				w.events[0].Events = unix.EPOLLIN
+			}
+			err := unix.EpollCtl(int(epoll), unix.EPOLL_CTL_ADD, socket, &w.events[0])
+			w.err = cmp.Or(w.err, os.NewSyscallError("epoll_ctl", err))
+		}
+		if w.err != nil {
+			w.disarm(epoll)
+		}
 		return !w.armed
 	}
 	n, err := unix.EpollWait(int(epoll), w.events[:], 0)
