@@ -33,7 +33,7 @@ func newIn(file string) (p *ping.Pinger, err error) {
 		defer close(done)
 		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
 		if err = enter(file); err == nil {
-			p, err = ping.New()
+			p, err = ping.New(ping.WithAllSockets(true))
 		}
 	}()
 	<-done
@@ -49,6 +49,19 @@ func enter(file string) error {
 	return unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET)
 }
 
+// All sockets are there before the program gives up the right to open them.
+func ExampleWithAllSockets() {
+	p, err := ping.New(ping.WithAllSockets(true))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+	// Here it drops its privileges.
+
+	mtu, err := p.PathMTU(context.Background(), "127.0.0.1")
+	fmt.Println(mtu, err)
+}
+
 func TestExamplesOfPlaces(t *testing.T) {
 	netlab.Require(t)
 	for _, test := range []struct {
@@ -57,6 +70,7 @@ func TestExamplesOfPlaces(t *testing.T) {
 		want string
 	}{
 		{"New", ExampleNew_namespace, "127.0.0.1 <nil>\n"},
+		{"WithAllSockets", ExampleWithAllSockets, "65535 <nil>\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got := stdout(t, test.run); got != test.want {

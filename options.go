@@ -59,18 +59,19 @@ func (k SocketKind) String() string {
 
 // config is what a Pinger may choose.
 type config struct {
-	probe     probeConfig
-	source4   netip.Addr
-	source6   netip.Addr
-	device    string
-	mark      int
-	rate      int // echo requests per second; 0: no limit
-	hasMark   bool
-	wire      bool
-	kind      SocketKind
-	resolver  Resolver
-	transport Transport
-	log       *slog.Logger
+	probe      probeConfig
+	source4    netip.Addr
+	source6    netip.Addr
+	device     string
+	mark       int
+	rate       int // echo requests per second; 0: no limit
+	hasMark    bool
+	wire       bool
+	allSockets bool
+	kind       SocketKind
+	resolver   Resolver
+	transport  Transport
+	log        *slog.Logger
 }
 
 func defaults() config {

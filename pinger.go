@@ -16,10 +16,10 @@ import (
 
 // A Pinger sends echo requests and measures the replies, for any number of targets and callers at a time. It holds one
 // socket for IPv4 and one for IPv6; one more of each once WithDontFragment is used, once a large Sweep can use another
-// processor or many hosts on the link do not answer it, and once 57,600 probes are in flight over one. All are in the
-// network namespace of the thread that New ran on. A socket that could not be opened, or that has come to its end, is
-// opened anew by a later call, a second later at the earliest. All its methods are safe for concurrent use, and
-// independent of each other. New makes one; the zero value is not usable.
+// processor or many hosts on the link do not answer it, and once 57,600 probes are in flight over one; or all of these
+// from the start, with [WithAllSockets]. All are in the network namespace of the thread that New ran on. A socket that
+// could not be opened, or that has come to its end, is opened anew by a later call, a second later at the earliest. All
+// its methods are safe for concurrent use, and independent of each other. New makes one; the zero value is not usable.
 //
 // A Pinger that is made outside of a bubble of testing/synctest cannot be used in it, nor the other way round: such
 // calls end with an error that wraps errors.ErrUnsupported.
@@ -57,7 +57,8 @@ type Pinger struct {
 //
 // To ping from another network namespace, call New on a thread that is there (setns(2), runtime.LockOSThread). The
 // Pinger's calls may come from any thread. One that needs a further socket has another thread enter the namespace to
-// open it, which takes CAP_NET_ADMIN and CAP_SYS_ADMIN; without them the call fails, and the error says so.
+// open it, which takes CAP_NET_ADMIN and CAP_SYS_ADMIN; without them the call fails, and the error says so. With
+// [WithAllSockets] there are no further sockets.
 func New(opts ...Option) (*Pinger, error) {
 	config, err := newConfig(opts)
 	if err != nil {
@@ -91,6 +92,10 @@ func New(opts ...Option) (*Pinger, error) {
 			return nil, fmt.Errorf("ping: %w", four.err)
 		}
 		return nil, fmt.Errorf("ping: %w", six.err)
+	}
+	if p.more, err = p.openAll([2]line{four, six}); err != nil {
+		p.Close()
+		return nil, fmt.Errorf("ping: %w", err)
 	}
 	return p, nil
 }

@@ -53,13 +53,23 @@ func (p *Pinger) Reopen() error {
 	}
 	p.tidy()
 	lines := [2]line{p.open(0, false), p.open(1, false)}
+	var more map[lineKey]*engine.Conn
+	var err error
 	for i := range lines {
 		if lines[i].conn == nil && p.lines[i].Load().conn != nil {
-			if other := lines[1-i].conn; other != nil {
-				other.Close()
-			}
-			return lines[i].err
+			err = lines[i].err
 		}
+	}
+	if err == nil {
+		more, err = p.openAll(lines)
+	}
+	if err != nil {
+		for i := range lines {
+			if c := lines[i].conn; c != nil {
+				c.Close()
+			}
+		}
+		return err
 	}
 	p.mu.Lock()
 	var retired []*engine.Conn
@@ -71,7 +81,7 @@ func (p *Pinger) Reopen() error {
 	for _, c := range p.more {
 		retired = append(retired, c)
 	}
-	clear(p.more)
+	p.more = more
 	p.old = append(p.old, retired...)
 	p.mu.Unlock()
 	for _, c := range retired {
@@ -166,7 +176,7 @@ func (p *Pinger) conn(v6, dontFragment bool, lane int) (*engine.Conn, error) {
 		return p.renew(i)
 	}
 	key := lineKey{i, dontFragment, lane}
-	if c := p.further(key); c != nil {
+	if c, _ := p.further(key); c != nil {
 		return c, nil
 	}
 	p.opening.Lock()
@@ -174,8 +184,11 @@ func (p *Pinger) conn(v6, dontFragment bool, lane int) (*engine.Conn, error) {
 	if p.closed.Load() {
 		return nil, net.ErrClosed
 	}
-	if c := p.further(key); c != nil { // another call has opened it
+	switch c, ended := p.further(key); {
+	case c != nil: // another call has opened it
 		return c, nil
+	case p.config.allSockets && !ended:
+		return nil, errAllOpen
 	}
 	l := p.open(i, dontFragment)
 	if l.conn == nil {
@@ -194,14 +207,15 @@ func (p *Pinger) conn(v6, dontFragment bool, lane int) (*engine.Conn, error) {
 	return l.conn, p.checkClosed()
 }
 
-// further is the conn that has been opened under a key, nil for none that is in use.
-func (p *Pinger) further(key lineKey) *engine.Conn {
+// further is the conn that has been opened under a key, nil for none that is in use: for none, or one that has ended.
+func (p *Pinger) further(key lineKey) (c *engine.Conn, ended bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if c := p.more[key]; c != nil && !c.Ended() {
-		return c
+	c = p.more[key]
+	if c != nil && c.Ended() {
+		return nil, true
 	}
-	return nil
+	return c, false
 }
 
 // renew opens a line anew that could not be opened, or has ended by itself.
@@ -209,7 +223,8 @@ func (p *Pinger) renew(family int) (*engine.Conn, error) {
 	p.opening.Lock()
 	defer p.opened()
 	l := p.lines[family].Load()
-	if l.conn != nil && !l.conn.Ended() || p.closed.Load() || time.Since(l.tried) < renewAfter {
+	if l.conn != nil && !l.conn.Ended() || p.closed.Load() || time.Since(l.tried) < renewAfter ||
+		l.conn == nil && p.config.allSockets {
 		return l.conn, l.err
 	}
 	next := p.open(family, false)

@@ -19,7 +19,9 @@ import (
 const (
 	// chunkSize is how many addresses or replies go from goroutine to goroutine at a time, at most.
 	chunkSize = 64
-	// maxLanes is how many sockets of a family a Sweep opens at most.
+	// minLanes is how many sockets of a family a Sweep of hosts on the link may open on any machine.
+	minLanes = 2
+	// maxLanes is how many it opens at most.
 	maxLanes = 16
 )
 
@@ -265,7 +267,7 @@ func (s *sweep) give(addr netip.Addr) bool {
 	near := isNear(addr, s.links[i])
 	lanes := runtime.GOMAXPROCS(0)
 	if near {
-		lanes = max(lanes, 2) // for what waits for neighbours, one send buffer is little
+		lanes = max(lanes, minLanes) // for what waits for neighbours, one send buffer is little
 	}
 	for s.ctx.Err() == nil {
 		n, ok := supply.put(addr, near)
