@@ -109,6 +109,12 @@ func (p *Pinger) shape(v6 bool, config *probeConfig) (*flight.Shape, error) {
 	}, nil
 }
 
+// shapedAs reports whether probes have the same shape by c as by d.
+func (c *probeConfig) shapedAs(d *probeConfig) bool {
+	return c.timeout == d.timeout && c.size == d.size && c.ttl == d.ttl && c.trafficClass == d.trafficClass &&
+		c.dontFragment == d.dontFragment && c.flow == d.flow
+}
+
 // A series is the engine.Source of probes to one target, an interval apart.
 type series struct {
 	plan.Series

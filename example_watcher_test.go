@@ -205,3 +205,62 @@ func ExampleBufferedTransport() {
 	fmt.Println(answered, "answered,", p.Counters().LocalDrops, "dropped")
 	// Output: 10000 answered, 0 dropped
 }
+
+// Ten targets a second apart, at the same instants each time the program starts.
+func ExampleWithPhase() {
+	p := twoHosts()
+	defer p.Close()
+	w, err := p.NewWatcher(ping.WithInterval(10 * time.Second))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer w.Close()
+	for id := range int64(10) {
+		phase := time.Duration(id) * time.Second
+		if err := w.Add(id, netip.MustParseAddr("192.0.2.1"), ping.WithPhase(phase)); err != nil {
+			log.Fatal(err)
+		}
+	}
+	// Then loop over w.Replies: target 3 sends at 12:00:03, 12:00:13 and so on.
+}
+
+// A host that seems down is asked under another identifier too.
+func ExamplePinger_Clone() {
+	p, err := ping.New()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+	other, err := p.Clone()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer other.Close()
+
+	ctx := context.Background()
+	if err := p.Reachable(ctx, "192.0.2.1"); errors.Is(err, ping.ErrTimeout) && other.Reachable(ctx, "192.0.2.1") == nil {
+		fmt.Println("something on the way keeps our identifier out:", p.Reopen())
+	}
+}
+
+// All addresses of a name that can be pinged, each of them once.
+func ExamplePinger_LookupNetIP() {
+	n := pingtest.NewNetwork()
+	n.Host("192.0.2.1", pingtest.Names("www.example"))
+	n.Host("2001:db8::1", pingtest.Names("www.example"))
+	p, err := ping.New(n.Options()...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+	addrs, err := p.LookupNetIP(context.Background(), "ip", "www.example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for addr, reply := range p.Sweep(context.Background(), slices.Values(addrs)) {
+		fmt.Println(addr, reply.Err == nil)
+	}
+	// Unordered output:
+	// 192.0.2.1 true
+	// 2001:db8::1 true
+}

@@ -30,6 +30,7 @@ type Pinger struct {
 	epoch    time.Time
 	bubble   bool // it was made in one of testing/synctest
 	limiter  *plan.Limiter
+	beside   engine.Link // of the Pinger that this one is a Clone of, until it has its own
 
 	series atomic.Int64  // PingN, Stream and Reachable, that are running
 	spread atomic.Uint32 // how many of them have been spread
@@ -64,13 +65,35 @@ func New(opts ...Option) (*Pinger, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pinger{config: config, epoch: time.Now()}
+	var limiter *plan.Limiter
+	if config.rate > 0 {
+		limiter = plan.NewLimiter(config.rate)
+	}
+	return newPinger(config, time.Now(), limiter, nil)
+}
+
+// Clone opens another Pinger with the options of p, in the same network namespace: its sockets have identifiers of their
+// own, and the one is closed without the other. They share the rate of WithRate. It serves to tell a host that is down from one to which this
+// Pinger's identifier does not get through; package monitor does so. Over a Transport of your own it is
+// errors.ErrUnsupported, after Close net.ErrClosed; other errors are New's.
+func (p *Pinger) Clone() (*Pinger, error) {
+	if p.config.transport != nil {
+		return nil, fmt.Errorf("ping: Clone with WithTransport: %w", errors.ErrUnsupported)
+	}
+	if _, err := p.usable(); err != nil {
+		return nil, fmt.Errorf("ping: Clone: %w", err)
+	}
+	return newPinger(p.config, p.epoch, p.limiter, p.present())
+}
+
+// newPinger opens the sockets in the network namespace of a link; nil for the calling thread's. Pingers that share a
+// limiter have the same epoch.
+func newPinger(config *config, epoch time.Time, limiter *plan.Limiter, beside engine.Link) (*Pinger, error) {
+	p := &Pinger{config: config, epoch: epoch, limiter: limiter, beside: beside}
+	var err error
 	p.closing, p.noteEnd = context.WithCancel(context.Background())
 	p.bubble = !flight.IsReading(p.epoch)
 	p.callPool.New = p.newCall
-	if config.rate > 0 {
-		p.limiter = plan.NewLimiter(config.rate)
-	}
 	if p.shapes[1], err = p.shape(true, &config.probe); err != nil {
 		return nil, fmt.Errorf("ping: %w", err)
 	}
@@ -87,6 +110,7 @@ func New(opts ...Option) (*Pinger, error) {
 	p.lines[0].Store(&four)
 	six := p.open(1, false)
 	p.lines[1].Store(&six)
+	p.beside = nil
 	if four.conn == nil && six.conn == nil {
 		if config.source4.IsValid() || !config.source6.IsValid() {
 			return nil, fmt.Errorf("ping: %w", four.err)

@@ -23,6 +23,8 @@ type probeConfig struct {
 	gapLimit     int    // 0: none
 	flow         uint16 // 0: none
 	anomalies    bool
+	phase        time.Duration // of a Watcher's target
+	hasPhase     bool
 	call         callSet // that the options are given to; 0: none, they are defaults
 }
 
@@ -201,6 +203,23 @@ func WithAnomalies(on bool) ProbeOption {
 			return noEffect("WithAnomalies(true)", c.call, calls)
 		}
 		c.anomalies = on
+		return nil
+	})
+}
+
+// WithPhase has a Watcher's target send when the time since 1970 began in UTC, divided by the interval, leaves the
+// remainder d, 0 or more, in place of instants that depend on the id. So whoever knows the phase knows the instants,
+// and a program that starts anew goes on where it was. The wall clock is asked once, as the target is added: a step of
+// it later shifts no probe. A d of the interval or more is taken modulo that.
+func WithPhase(d time.Duration) ProbeOption {
+	return probeOption(func(c *probeConfig) error {
+		if d < 0 {
+			return fmt.Errorf("WithPhase(%v): want 0 or more", d)
+		}
+		if c.call&^onWatcher != 0 {
+			return noEffect(fmt.Sprintf("WithPhase(%v)", d), c.call, onWatcher)
+		}
+		c.phase, c.hasPhase = d, true
 		return nil
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/icmpsock/ping/internal/engine"
 )
@@ -75,15 +76,60 @@ func (c *config) resolve(
 	return addr, false, err
 }
 
+// LookupNetIP makes the Pinger a [Resolver]: it returns those addresses of a name that it can ping, as its own
+// Resolver finds them, in the same order, but those that this host has a route to first; network is "ip", "ip4" or
+// "ip6". Ping takes the first of them. A literal address is not looked up. The error is a *net.DNSError, or says why
+// none of them will do.
+func (p *Pinger) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	if _, err := netip.ParseAddr(host); err == nil || host == "" {
+		addr, _, err := p.resolve(ctx, host, network)
+		if err != nil {
+			return nil, err
+		}
+		return []netip.Addr{addr}, nil
+	}
+	link := p.present()
+	addrs, err := p.config.suitable(ctx, host, network, link, func(v6 bool) error {
+		_, err := p.conn(v6, false, 0)
+		return err
+	})
+	var without []netip.Addr
+	if len(addrs) > 1 {
+		addrs = slices.DeleteFunc(addrs, func(addr netip.Addr) bool {
+			routed := p.config.hasRoute(ctx, addr, link)
+			if !routed {
+				without = append(without, addr)
+			}
+			return !routed
+		})
+	}
+	return append(addrs, without...), err
+}
+
 // lookUp returns the address to ping for a name.
 func (c *config) lookUp(
 	ctx context.Context, host, network string, link engine.Link, family func(v6 bool) error,
 ) (netip.Addr, error) {
+	addrs, err := c.suitable(ctx, host, network, link, family)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	for _, addr := range addrs {
+		if len(addrs) == 1 || c.hasRoute(ctx, addr, link) {
+			return addr, nil
+		}
+	}
+	return addrs[0], nil
+}
+
+// suitable looks up those addresses of a name that can be pinged, of which there is one at least if there is no error.
+func (c *config) suitable(
+	ctx context.Context, host, network string, link engine.Link, family func(v6 bool) error,
+) (list []netip.Addr, err error) {
 	addrs, err := c.resolver.LookupNetIP(ctx, network, host)
 	if err != nil {
-		return netip.Addr{}, lookUpError(ctx, host, err)
+		return nil, lookUpError(ctx, host, err)
 	}
-	var first netip.Addr // that can be pinged
 	err = noAddress(host)
 	for _, addr := range addrs {
 		addr = addr.Unmap()
@@ -94,19 +140,16 @@ func (c *config) lookUp(
 		if e == nil {
 			e = c.check(addr, link)
 		}
-		switch {
-		case e != nil:
+		if e == nil {
+			list = append(list, addr)
+		} else {
 			err = fmt.Errorf("%v: %w", addr, e)
-		case len(addrs) == 1 || c.hasRoute(ctx, addr, link):
-			return addr, nil
-		case !first.IsValid():
-			first = addr
 		}
 	}
-	if first.IsValid() {
-		return first, nil
+	if len(list) == 0 {
+		return nil, err
 	}
-	return netip.Addr{}, err
+	return list, nil
 }
 
 // lookUpError is the error of a Resolver as a *net.DNSError, which wraps ctx's if that has ended.

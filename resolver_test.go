@@ -3,6 +3,7 @@ package ping_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -44,6 +45,19 @@ func TestResolver(t *testing.T) {
 			r, err := p.Ping(t.Context(), "both", ping.WithNetwork(c.network))
 			if err != nil || r.From != netip.MustParseAddr(c.want) {
 				t.Errorf("%s: got %v, %v", c.network, r.From, err)
+			}
+		}
+		for _, c := range []struct{ network, host, want string }{
+			{"ip", "both", "[2001:db8::1 192.0.2.1]"}, {"ip6", "both", "[2001:db8::1]"}, {"ip4", "both", "[192.0.2.1]"},
+			{"ip", target, "[192.0.2.1]"},
+		} {
+			if addrs, err := p.LookupNetIP(t.Context(), c.network, c.host); err != nil || fmt.Sprint(addrs) != c.want {
+				t.Errorf("%s of %s: %v, %v, want %s", c.network, c.host, addrs, err, c.want)
+			}
+		}
+		for _, host := range []string{"", "nosuch", "none", "everyone", "224.0.0.1"} {
+			if addrs, err := p.LookupNetIP(t.Context(), "ip", host); err == nil {
+				t.Errorf("%q: %v", host, addrs)
 			}
 		}
 		// The lookup is no part of the RTT, nor of the timeout.

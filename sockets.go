@@ -134,7 +134,8 @@ func (p *Pinger) open(family int, dontFragment bool) line {
 }
 
 // present is a link that the Pinger has, nil if it has none yet: others are opened in the network namespace of that.
-func (p *Pinger) present() (link engine.Link) {
+func (p *Pinger) present() engine.Link {
+	link := p.beside
 	for i := range p.lines {
 		if l := p.lines[i].Load(); l != nil && l.conn != nil && (link == nil || !l.conn.Ended()) {
 			link = l.link

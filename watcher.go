@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/icmpsock/ping/internal/engine"
 	"github.com/icmpsock/ping/internal/flight"
@@ -38,7 +39,7 @@ type watchTarget struct {
 }
 
 // NewWatcher returns a Watcher without targets. The options are the defaults of its targets: WithTimeout,
-// WithInterval, which must be above 0, WithSize, WithTTL, WithTrafficClass, WithNetwork and WithFlow.
+// WithInterval, which must be above 0, WithPhase, WithSize, WithTTL, WithTrafficClass, WithNetwork and WithFlow.
 // WithDontFragment and WithAnomalies hold for all of them; the others have no effect. The error names a bad option,
 // or is net.ErrClosed after Close of the Pinger.
 func (p *Pinger) NewWatcher(opts ...ProbeOption) (*Watcher, error) {
@@ -68,9 +69,10 @@ func (p *Pinger) NewWatcher(opts ...ProbeOption) (*Watcher, error) {
 }
 
 // Add adds a target, or replaces the one with that id. Its first probe is due within one interval, at a share of that
-// which hangs on the id alone, so that targets spread out; then one comes an interval after the other. Probes that
-// fall due while the body of the loop is at work wait for that; those that have been passed over by then are left
-// out. The error says that the address cannot be pinged, or names a bad option; after Close it is net.ErrClosed.
+// which hangs on the id alone, so that targets spread out, or when [WithPhase] has it; then one comes an interval
+// after the other. Probes that fall due while the body of the loop is at work wait for that; those that have been
+// passed over by then are left out. The error says that the address cannot be pinged, or names a bad option; after
+// Close it is net.ErrClosed.
 func (w *Watcher) Add(id int64, addr netip.Addr, opts ...ProbeOption) error {
 	if err := w.add(id, addr, opts); err != nil {
 		return fmt.Errorf("ping: Watcher: target %d: %w", id, err)
@@ -98,7 +100,7 @@ func (w *Watcher) add(id int64, addr netip.Addr, opts []ProbeOption) error {
 	}
 	i := family(addr.Is6())
 	shape := w.shapes[i]
-	if config != w.defaults || shape == nil {
+	if shape == nil || !config.shapedAs(w.defaults) {
 		if shape, err = w.pinger.shape(i == 1, config); err != nil {
 			return err
 		}
@@ -114,11 +116,27 @@ func (w *Watcher) add(id int64, addr netip.Addr, opts []ProbeOption) error {
 		return err
 	}
 	w.watches[1-i].Remove(id)
-	if !w.watches[i].Add(id, config.interval, age, t) {
+	var added bool
+	if config.hasPhase {
+		added = w.watches[i].AddAt(id, config.interval, age+config.untilPhase(time.Now()), t)
+	} else {
+		added = w.watches[i].Add(id, config.interval, age, t)
+	}
+	if !added {
 		return fmt.Errorf("a Watcher takes %d targets of each IP version", plan.MaxTargets)
 	}
 	signal(w.wake)
 	return nil
+}
+
+// untilPhase is how long after now the first probe is due that has the target's phase.
+func (c *probeConfig) untilPhase(now time.Time) int64 {
+	interval := int64(c.interval)
+	wait := (int64(c.phase)%interval - now.UnixNano()%interval) % interval
+	if wait < 0 {
+		wait += interval
+	}
+	return wait
 }
 
 // Remove removes a target, if there is one with that id. What it has in flight is not yielded any more.

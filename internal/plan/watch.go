@@ -56,13 +56,18 @@ func (t *Target[T]) Tag() int64 {
 // The first probe is due after a share of the interval, which depends on the id alone: whatever the ids are, they
 // spread evenly over it. The instant is a whole millisecond, or up to four, where the interval is 10 ms or more.
 func (w *Watch[T]) Add(id int64, interval time.Duration, now int64, v T) bool {
+	return w.AddAt(id, interval, now+share(id, min(int64(interval), maxInterval), now), v)
+}
+
+// AddAt is Add of a target whose first probe is due at first.
+func (w *Watch[T]) AddAt(id int64, interval time.Duration, first int64, v T) bool {
 	w.Remove(id)
 	t := w.slotFor(id)
 	if t == nil {
 		return false
 	}
 	t.ID, t.Value, t.seq, t.interval = id, v, 0, min(int64(interval), maxInterval)
-	w.heap.push(t.slot, now+t.wait(now))
+	w.heap.push(t.slot, first)
 	return true
 }
 
@@ -94,11 +99,11 @@ func (w *Watch[T]) slotFor(id int64) *Target[T] {
 // target is the target in a slot, or the memory for one.
 func (w *Watch[T]) target(slot uint32) *Target[T] { return &w.blocks[slot/blockSize][slot%blockSize] }
 
-// wait is how long after now the target's first probe is due.
-func (t *Target[T]) wait(now int64) int64 {
-	share, _ := bits.Mul64(mix(uint64(t.ID)), uint64(t.interval))
-	coarse := coarseness(t.interval)
-	wait := int64(share)
+// share is how long after now the first probe of the target with an id is due.
+func share(id, interval, now int64) int64 {
+	high, _ := bits.Mul64(mix(uint64(id)), uint64(interval))
+	coarse := coarseness(interval)
+	wait := int64(high)
 	wait -= (now + wait) % coarse
 	if wait < 0 {
 		wait += coarse
