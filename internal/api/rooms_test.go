@@ -48,6 +48,10 @@ var rooms = map[string]struct {
 		may:   []string{"."},
 		never: []string{"os", "syscall", "unsafe"},
 	},
+	"monitor": {
+		may:   []string{"."},
+		never: []string{"syscall", "unsafe"},
+	},
 	"cmd/dping": {
 		may: []string{"."},
 	},
