@@ -45,6 +45,7 @@ var works = map[string]func(job) (sample, error){
 	"stream":   withLibrary(stream),
 	"monitor":  withLibrary(monitor),
 	"watch":    withOurs(watch),
+	"states":   withOurs(states),
 	"busy":     withLibrary(busy),
 	"path-mtu": withPinger(farHost(0), pathMTU),
 	"too-big":  withPinger(farHost(0), tooBig),

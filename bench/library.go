@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	monitors "github.com/icmpsock/ping/monitor"
 )
 
 const (
@@ -158,7 +160,7 @@ func monitor(l library, j job) (s sample, err error) {
 	wait := callEach(j, func(i int) error {
 		return l.stream(ctx, loopback(i), 0, j.Interval, func(time.Duration) { answered.Add(1) })
 	})
-	err = measure(j, &s, &answered, j.Targets+1)
+	err = measure(j, &s, answered.Load, j.Targets+1)
 	cancel()
 	return s, errors.Join(err, wait())
 }
@@ -170,17 +172,42 @@ func watch(o *ours, j job) (s sample, err error) {
 	ended := make(chan error, 1)
 	go func() { ended <- o.watch(ctx, j.Targets, j.Interval, func() { answered.Add(1) }) }()
 	const callers = 2 // the loop's goroutine and this one
-	err = measure(j, &s, &answered, callers)
+	err = measure(j, &s, answered.Load, callers)
+	cancel()
+	return s, errors.Join(err, <-ended)
+}
+
+// states has a Monitor watch all targets, and measures it once all are under way.
+func states(o *ours, j job) (s sample, err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	m := monitors.New(o.pinger)
+	for i := range j.Targets {
+		target := monitors.Target{Host: netip.AddrFrom4(address(i)).String(), Interval: j.Interval}
+		if err := m.Add(target); err != nil {
+			cancel()
+			return s, err
+		}
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(ctx) }()
+	answered := func() (n int64) {
+		for s := range m.Statuses() {
+			n += int64(s.Counts.Received)
+		}
+		return n
+	}
+	const callers = 2 // the loop's goroutine and this one
+	err = measure(j, &s, answered, callers)
 	cancel()
 	return s, errors.Join(err, <-ended)
 }
 
 // measure measures what is under way after an interval and a half, for as long as the job says.
-func measure(j job, s *sample, answered *atomic.Int64, callers int) error {
+func measure(j job, s *sample, answered func() int64, callers int) error {
 	time.Sleep(j.Interval + j.Interval/2)
-	m, before := startMeter(), answered.Load()
+	m, before := startMeter(), answered()
 	time.Sleep(j.Length)
-	s.Echoes = int(answered.Load() - before)
+	s.Echoes = int(answered() - before)
 	s.Goroutines = runtime.NumGoroutine() - callers
 	return m.stop(s)
 }
