@@ -68,11 +68,20 @@ func (m *Monitor) ask(p *path, now time.Time) {
 		c.quick++
 		c.add(p, spec.options(quickly, time.Duration(now.UnixNano())%quickly))
 	case askSlowly:
-		c.add(p, spec.options(max(slowly, p.interval), p.phase))
+		c.add(p, spec.options(max(slowly, spec.Interval), p.phase))
 	}
 	if was == askQuickly {
 		c.quick--
 	}
+}
+
+// askAnew has an address asked as before, in another way or elsewhere.
+func (m *Monitor) askAnew(p *path, now time.Time) {
+	asking := p.asking
+	p.asking = askNot
+	m.ask(p, now)
+	p.asking = asking
+	m.ask(p, now)
 }
 
 // add has an address asked. What the first Watcher takes, this one does too; where it has been closed, there is no one

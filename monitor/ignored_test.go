@@ -98,6 +98,23 @@ func TestIgnoredIdentifierDown(t *testing.T) {
 	})
 }
 
+// A target that is down keeps being asked under the other identifier, with what has been changed of it meanwhile.
+func TestChangedWhileDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := pingtest.NewNetwork().KeepRecords(0)
+		n.Host("192.0.2.1", pingtest.Down()).At(2*time.Minute, pingtest.Up(), pingtest.RTT(1500*ms))
+		r := newRigOver(t, n, behind(t, n, func(netip.Addr) bool { return true }), n.Pinger(t))
+		one := monitor.Target{Name: "a", Host: "192.0.2.1"}
+		r.add(one)
+		time.Sleep(time.Minute)
+		r.want("a", monitor.Down)
+		one.Timeout = 2 * time.Second // or it stays down
+		r.add(one)
+		time.Sleep(2 * time.Minute)
+		r.want("a", monitor.Up)
+	})
+}
+
 // Over a transport of one's own, and without a second Pinger, the first one serves for both.
 func TestOnePinger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -136,13 +136,13 @@ func (m *Monitor) lookUp(ctx context.Context, one *lookup) {
 		return
 	}
 	defer func() {
-		one.at = now.Add(m.pause(one))
 		heap.Push(&m.names.heap, one)
 		signal(m.shift)
 	}()
-	if err != nil && ctx.Err() != nil { // that is why
+	if err != nil && ctx.Err() != nil { // that is why: it is due as before
 		return
 	}
+	defer func() { one.at = now.Add(m.pause(one)) }()
 	m.counters.Lookups++
 	if err != nil {
 		m.counters.LookupErrors++
@@ -232,15 +232,10 @@ func (m *Monitor) move(t *target, addrs []netip.Addr, now time.Time) (err error)
 // redirect has another address watched in place of one, whose schedule, window and state it takes over.
 func (m *Monitor) redirect(p *path, addr netip.Addr, now time.Time) {
 	p.acquit()
-	p.asking = askNot
-	m.ask(p, now)
 	p.addr = addr
+	m.askAnew(p, now)
 	if m.watch(p) != nil {
 		return // addresses has asked the same Pinger: it has been closed since
-	}
-	if p.state == Down {
-		p.asking = askSlowly
-		m.ask(p, now)
 	}
 	m.tell(Change{Time: now, Kind: AddressChanged, Target: p.target.spec, Addr: addr})
 }

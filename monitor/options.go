@@ -118,7 +118,7 @@ func WithSeed(seed uint64) Option {
 
 // WithOnChange has f called for each change, one after the other, by a goroutine of its own. However long that takes,
 // no probe is delayed: up to 1,024 changes wait for it, and what goes beyond that is left out, and counted in the
-// Missed of the next Change.
+// Missed of the next Change. Run returns after f has for what changed until then.
 func WithOnChange(f func(Change)) Option {
 	return func(c *config) error {
 		if f == nil {

@@ -53,15 +53,6 @@ func (m *Monitor) leftAt(p *path, r *ping.Reply, now time.Time) int64 {
 	return m.at(now) - int64(age)
 }
 
-// find returns the address that a Watcher knows by an id, nil if it is watched no more. The caller holds mu, as for
-// all that follows but onSchedule and beside.
-func (m *Monitor) find(id int64) *path {
-	if p := m.paths[id&(1<<pathBits-1)]; p != nil && p.id == id {
-		return p
-	}
-	return nil
-}
-
 // onSchedule takes note of what became of a probe on its address's schedule.
 func (m *Monitor) onSchedule(id int64, r *ping.Reply) {
 	now := time.Now()
