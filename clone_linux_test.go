@@ -41,6 +41,25 @@ func TestClone(t *testing.T) {
 	})
 }
 
+// A clone is where the first is, whoever makes it.
+func TestCloneInNamespace(t *testing.T) {
+	there := newThere(t)
+	overEachKind(t, func(t *testing.T, kind ping.Option) {
+		var p *ping.Pinger
+		there.Do(t, func() { p = openPinger(t, kind) })
+		q, err := p.Clone()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer q.Close()
+		for _, host := range []string{"127.0.0.1", "::1"} {
+			if r, err := q.Ping(t.Context(), host); err != nil || r.TTL != thereTTL {
+				t.Errorf("TTL %d, want %d: %v", r.TTL, thereTTL, err)
+			}
+		}
+	})
+}
+
 // Both together keep to the rate of the one.
 func TestCloneSharesTheRate(t *testing.T) {
 	p := openPinger(t, ping.WithRate(100), ping.WithInterval(0))
