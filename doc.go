@@ -44,4 +44,22 @@
 // what is missing. On macOS it works through the like sockets, on Windows and the BSDs through raw ones that need
 // privilege, in both cases with the program's own clock, without TTLs of replies and without WithDontFragment,
 // WithInterface and WithMark. Those systems are built and vetted, but not run, by our tests.
+//
+// # More
+//
+// There is a page on each of these: [permissions], the [calls], [many] targets, the [path] to a host, what the
+// [numbers] mean, [errors], [options], [testing] without a network, [measurements], [limits] and other systems, and the
+// command [dping].
+//
+// [permissions]: https://github.com/icmpsock/ping/blob/main/docs/permissions.md
+// [calls]: https://github.com/icmpsock/ping/blob/main/docs/calls.md
+// [many]: https://github.com/icmpsock/ping/blob/main/docs/many.md
+// [path]: https://github.com/icmpsock/ping/blob/main/docs/path.md
+// [numbers]: https://github.com/icmpsock/ping/blob/main/docs/numbers.md
+// [errors]: https://github.com/icmpsock/ping/blob/main/docs/errors.md
+// [options]: https://github.com/icmpsock/ping/blob/main/docs/options.md
+// [testing]: https://github.com/icmpsock/ping/blob/main/docs/testing.md
+// [measurements]: https://github.com/icmpsock/ping/blob/main/docs/measurements.md
+// [limits]: https://github.com/icmpsock/ping/blob/main/docs/limits.md
+// [dping]: https://github.com/icmpsock/ping/blob/main/docs/dping.md
 package ping
