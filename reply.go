@@ -25,7 +25,7 @@ type Reply struct {
 	// more, that is an answer too, and From is the address that it came from.
 	From netip.Addr
 	// RTT is the time from sending to the answer, never above the timeout. It is 0 when Err is not nil, except for an
-	// *ICMPError, whose time is measured too.
+	// *ICMPError, whose time is measured too, and for ErrLate and ErrDuplicate, whose time may be above the timeout.
 	RTT time.Duration
 	// TTL is the TTL or hop limit that the answer arrived with; 0 where it is not known.
 	TTL int
