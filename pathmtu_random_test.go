@@ -22,9 +22,8 @@ type limited struct {
 	to    func(size int) bool    // which packets the limit is for
 	lost  func(n, size int) bool // what else gets lost; nil: nothing
 
-	full  time.Time // when all of the burst may pass again
-	sent  int
-	sizes map[int]int
+	full time.Time // when all of the burst may pass again
+	sent int
 }
 
 func (l *limited) Send(messages []ping.Message) (int, error) {
