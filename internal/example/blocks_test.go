@@ -78,7 +78,7 @@ func write(t *testing.T, file, text string) {
 // imports are those that a block of declarations need not have.
 var imports = []string{
 	"context", "errors", "fmt", "log", "net/http", "net/netip", "os", "runtime", "time", "golang.org/x/sys/unix",
-	"github.com/icmpsock/ping", "github.com/icmpsock/ping/pingtest",
+	"github.com/icmpsock/ping", "github.com/icmpsock/ping/monitor", "github.com/icmpsock/ping/pingtest",
 }
 
 // whole is a block as a file.
