@@ -47,9 +47,9 @@
 //
 // # More
 //
-// There is a page on each of these: [permissions], [namespaces], the [calls], [many] targets, the [path] to a host, what
-// the [numbers] mean, [errors], [options], [testing] without a network, [measurements], [limits] and other systems, and
-// the command [dping]. Package monitor tells which of many hosts are up or down.
+// There is a page on each of these: [permissions], [namespaces], the [calls], [many] targets, the [path] to a host,
+// what the [numbers] mean, [errors], [options], [testing] without a network, [measurements], [limits] and other
+// systems, and the command [dping]. Package monitor tells which of many hosts are up or down.
 //
 // [permissions]: https://github.com/icmpsock/ping/blob/main/docs/permissions.md
 // [namespaces]: https://github.com/icmpsock/ping/blob/main/docs/namespaces.md

@@ -35,10 +35,9 @@
 //   - allocations: heap allocations for each echo, once warm, of all goroutines.
 //   - ping-serial: one echo after another to one address. The bare loop calls sendmsg(2), poll(2) and recvmsg(2).
 //     pro-bing makes a Pinger for each echo.
-//   - monitor: 10,000 targets pinged once a second, by one Watcher, by one Monitor of package
-//     monitor, and by a Stream for each. The bare loop does the same:
-//     each millisecond it sends what is due, and takes each answer before the next. The goroutines counted are those
-//     beside the callers' own: one, and 10,000.
+//   - monitor: 10,000 targets pinged once a second, by one Watcher, by one Monitor of package monitor, and by a Stream
+//     for each. The bare loop does the same: each millisecond it sends what is due, and takes each answer before the
+//     next. The goroutines counted are those beside the callers' own: one, and 10,000.
 //   - sweep-million: one Sweep of 1,000,000 addresses beside as many echoes by Sweeps of 10,000 each: the rate, and
 //     the difference of their peak memory.
 //   - silent: a Sweep of 65,536 addresses that do not answer, with a timeout of 500 ms.
