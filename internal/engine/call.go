@@ -95,6 +95,23 @@ func (c *Call) Start(source Source, home func() (*Conn, error)) {
 // Anomalies says whether those are delivered too, from Start to End, in place of what the Options say.
 func (c *Call) Anomalies(on bool) { c.in.Anomalies = on }
 
+// Shorten has those of the call's probes that are in flight wait for their answers no longer than wait says, above 0, by
+// their tags. Who is told of results may call it meanwhile.
+func (c *Call) Shorten(wait func(tag int64) time.Duration) {
+	shorten := func(p port) {
+		p.conn.mu.Lock()
+		p.conn.table.Shorten(p.in, wait)
+		p.conn.armNext()
+		p.conn.mu.Unlock()
+	}
+	for _, p := range c.old {
+		shorten(p)
+	}
+	if c.registered {
+		shorten(port{c.conn, c.in})
+	}
+}
+
 // Wake has the call look at its Source again. Any goroutine may call it.
 func (c *Call) Wake() { signal(c.Options.Wake) }
 

@@ -316,3 +316,36 @@ func TestEarliestRetry(t *testing.T) {
 		}
 	})
 }
+
+// What is in flight may be given up sooner than it was to be, over the Conn that has been retired too.
+func TestShorten(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t, newLink(silent), nil)
+		sent := 0
+		second := r.connect(newLink(func(l *fakeLink, packets []wire.Packet) (int, error) {
+			if sent++; sent == 1 {
+				return silent(l, packets)
+			}
+			return echoingAfter(20*ms)(l, packets)
+		}), nil, nil)
+		h := homeAt(r.Conn)
+		time.AfterFunc(40*ms, func() {
+			h.set(second, nil)
+			r.Retire()
+		})
+		c := r.callerOf(r.at(shape(t, time.Second), 0, 50*ms, 100*ms), Options{}, h.get)
+		err := Run(t.Context(), func(_ int, results []flight.Result) bool {
+			c.tell(results)
+			if len(results) > 0 {
+				c.Shorten(func(int64) time.Duration { return 150 * ms })
+			}
+			return true
+		}, c.Call)
+		if pending, _ := c.End(); err != nil || pending != 0 {
+			t.Errorf("%v, %d pending", err, pending)
+		}
+		if want := []time.Duration{120 * ms, 150 * ms, 200 * ms}; !slices.Equal(c.times(), want) {
+			t.Errorf("told at %v, want %v", c.times(), want)
+		}
+	})
+}

@@ -1,5 +1,10 @@
 package flight
 
+import (
+	"math"
+	"time"
+)
+
 // NextDeadline is when the next probe is to be given up, on the monotonic clock. It reports false if none waits.
 func (t *Table) NextDeadline() (at int64, ok bool) {
 	if t.deadlines.len() == 0 {
@@ -23,6 +28,23 @@ func (t *Table) Expire(now int64) {
 			t.uncharged--
 			r.Kind = Dropped
 		}
+	}
+}
+
+// Shorten has the probes of an inbox that are in flight wait for their answers, from when they leave, no longer than
+// wait says, above 0, by their tags. It makes no wait longer.
+func (t *Table) Shorten(in *Inbox, wait func(tag int64) time.Duration) {
+	seq := in.newest
+	for range in.pending {
+		s := t.at(seq)
+		switch most := int64(wait(s.tag)); {
+		case s.state == sending:
+			s.sent.Mono = most
+		case s.left().Mono+min(most, math.MaxInt64-s.left().Mono) < t.deadlines.at(seq):
+			t.deadlines.remove(seq)
+			t.deadlines.push(deadline{s.left().Mono + most, seq})
+		}
+		seq = t.owners.claim(seq).older
 	}
 }
 

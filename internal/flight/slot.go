@@ -34,7 +34,7 @@ type slot struct {
 	dst    [16]byte // as netip.Addr.As16; a zone does not matter
 	cookie uint64
 	tag    int64
-	sent   Stamp
+	sent   Stamp  // in sending, Mono is what Table.Shorten makes of the timeout, ns; 0: nothing
 	lag    uint32 // how long after sent it left, ns: an estimate, for the later messages of a batch
 	slice  uint32 // of the window
 	seq    uint16

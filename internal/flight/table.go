@@ -145,6 +145,10 @@ func (t *Table) Take(in *Inbox, p *Probe) {
 func (t *Table) Sent(p *Probe, at Stamp, lag int64) {
 	s := t.at(p.Seq)
 	t.counts.Sent++
+	timeout := int64(p.Shape.Timeout)
+	if s.sent.Mono > 0 { // shortened meanwhile
+		timeout = min(timeout, s.sent.Mono)
+	}
 	s.sent = at
 	s.lag = uint32(min(max(lag, 0), math.MaxUint32))
 	if t.owners.of(p.Seq) == nil {
@@ -152,7 +156,7 @@ func (t *Table) Sent(p *Probe, at Stamp, lag int64) {
 	} else {
 		s.state = waiting
 		left := s.left().Mono
-		t.deadlines.push(deadline{left + min(int64(p.Shape.Timeout), math.MaxInt64-left), p.Seq})
+		t.deadlines.push(deadline{left + min(timeout, math.MaxInt64-left), p.Seq})
 	}
 	if s.held != vacant {
 		t.arriveEarly(s)
