@@ -30,6 +30,15 @@ func ExampleReply_String() {
 	// 192.0.2.1: seq=1 no reply in time
 }
 
+// Where the way back is longer than the way there, that may be why a router seems to be slow.
+func ExampleReply_HopsBack() {
+	hop := ping.Hop{Distance: 4, Replies: []ping.Reply{{TTL: 249}}}
+	for _, r := range hop.Replies {
+		fmt.Println(hop.Distance, "hops there,", r.HopsBack(), "back")
+	}
+	// Output: 4 hops there, 7 back
+}
+
 func ExampleReply_LogValue() {
 	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {

@@ -163,6 +163,27 @@ func ExampleWithGapLimit() {
 	// 3 []
 }
 
+// Why the way ended is on its last hop.
+func ExampleTraceEnd() {
+	n := pingtest.NewNetwork()
+	n.Host("192.0.2.1", pingtest.Behind(n.Host("198.51.100.1", pingtest.Unreachable("198.51.100.1"))))
+	p, err := ping.New(n.Options()...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+
+	for hop, err := range p.Trace(context.Background(), "192.0.2.1") {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if hop.End != "" {
+			fmt.Println(hop.Distance, hop.End)
+		}
+	}
+	// Output: 2 refused
+}
+
 // A queue is a Transport that keeps 100 answers at most, and counts those that it has no room for.
 type queue struct {
 	*wire

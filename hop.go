@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/icmpsock/ping/internal/plan"
 	"github.com/icmpsock/ping/internal/wire"
 )
 
@@ -19,6 +20,35 @@ type Hop struct {
 	// what its answer arrived with. Err is an *[ICMPError], mostly "time to live exceeded", with the router's
 	// MPLS labels where it tells them; [ErrTimeout] for silence; nil where the target itself answered.
 	Replies []Reply `json:"replies"`
+	// End says why this is the last hop of the way; "" for the others.
+	End TraceEnd `json:"end,omitempty"`
+}
+
+// A TraceEnd says in a word why a [Pinger.Trace] came to its end.
+type TraceEnd string
+
+const (
+	// EndReached: the target answered.
+	EndReached TraceEnd = "reached"
+	// EndRefused: an ICMP error said that the packet goes no farther, and nothing answered from there or beyond.
+	EndRefused TraceEnd = "refused"
+	// EndGap: as many hops in a row as WithGapLimit says were silent.
+	EndGap TraceEnd = "gap_limit"
+	// EndMaxHops: the distance of WithMaxHops was tried.
+	EndMaxHops TraceEnd = "max_hops"
+)
+
+var traceEnds = [...]TraceEnd{
+	plan.AtTarget: EndReached, plan.AtRefusal: EndRefused, plan.AtGap: EndGap, plan.AtMost: EndMaxHops,
+}
+
+// cut says of the probes that are in flight that err has ended the wait for them.
+func (h Hop) cut(err error) {
+	for i := range h.Replies {
+		if r := &h.Replies[i]; r.Err == nil && !r.From.IsValid() {
+			r.Err = err
+		}
+	}
 }
 
 // Reached reports whether the target itself answered.

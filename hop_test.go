@@ -46,7 +46,7 @@ func TestHop(t *testing.T) {
 		{[]ping.Reply{from(six, 1, 4)}, " 7  2001:db8::1  1.500 ms !<4>", []netip.Addr{six}, false},
 		{[]ping.Reply{from(six, 4, 1)}, " 7  2001:db8::1  1.500 ms !<4-1>", []netip.Addr{six}, false},
 	} {
-		h := ping.Hop{7, c.replies}
+		h := ping.Hop{Distance: 7, Replies: c.replies}
 		if got := h.String(); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
 		}
@@ -61,13 +61,13 @@ func TestHop(t *testing.T) {
 
 func TestHopJSON(t *testing.T) {
 	a := netip.MustParseAddr("10.0.0.1")
-	h := ping.Hop{3, []ping.Reply{
+	h := ping.Hop{Distance: 3, Replies: []ping.Reply{
 		{From: a, RTT: time.Microsecond, Err: &ping.ICMPError{Type: 11, From: a}},
 		{Seq: 1, Err: ping.ErrTimeout},
-	}}
+	}, End: ping.EndMaxHops}
 	want := `{"distance":3,"replies":[{"seq":0,"from":"10.0.0.1","rtt_ns":1000,` +
 		`"kind":"icmp","error":"time to live exceeded, from 10.0.0.1",` +
-		`"icmp_error":{"type":11,"code":0,"from":"10.0.0.1"}},{"seq":1,"kind":"timeout","error":"no reply in time"}]}`
+		`"icmp_error":{"type":11,"code":0,"from":"10.0.0.1"}},{"seq":1,"kind":"timeout","error":"no reply in time"}],"end":"max_hops"}`
 	if got, err := json.Marshal(h); err != nil || string(got) != want {
 		t.Errorf("got %s, %v, want %s", got, err, want)
 	}

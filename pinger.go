@@ -32,8 +32,9 @@ type Pinger struct {
 	limiter  *plan.Limiter
 	beside   engine.Link // of the Pinger that this one is a Clone of, until it has its own
 
-	series atomic.Int64  // PingN, Stream and Reachable, that are running
-	spread atomic.Uint32 // how many of them have been spread
+	series   atomic.Int64  // PingN, Stream and Reachable, that are running
+	spread   atomic.Uint32 // how many of them have been spread
+	strained atomic.Int64  // when routers have got over the Traces so far, on the clock of age: see strain
 
 	closed  atomic.Bool
 	closing context.Context // ends with Close, and with it the loops of Watchers

@@ -89,6 +89,21 @@ func (r Reply) answer() string {
 	return string(b)
 }
 
+// HopsBack guesses how many hops the answer came, from its TTL: 1 from a neighbour, as [Hop.Distance] has it; 0 where
+// TTL is not known. Senders begin with 64, 128 or 255 mostly; it takes the least that fits. Other than the Distance of
+// its Hop, it tells that the way back is not the way there.
+func (r Reply) HopsBack() int {
+	switch {
+	case r.TTL <= 0:
+		return 0
+	case r.TTL <= 64:
+		return 65 - r.TTL
+	case r.TTL <= 128:
+		return 129 - r.TTL
+	}
+	return 256 - r.TTL
+}
+
 // LogValue groups target, seq, from (if that is not the target), rtt, ttl, size and truncated, and for an error kind,
 // which is [ErrorKind], and error; those that are not known, or are false, are left out.
 func (r Reply) LogValue() slog.Value {

@@ -94,7 +94,7 @@ func TestTraceFirstHopAndGapLimit(t *testing.T) {
 	}
 }
 
-// A silent way costs a Trace with a gap limit little more than one timeout.
+// A silent way costs a Trace with a gap limit little more than the wait for a "host unreachable".
 func TestTraceGapLimitTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newFakePinger(t, newFake(nil))
@@ -103,7 +103,7 @@ func TestTraceGapLimitTime(t *testing.T) {
 		for range p.Trace(t.Context(), target, ping.WithGapLimit(4), ping.WithTimeout(time.Second)) {
 			hops++
 		}
-		if took := time.Since(start); hops != 4 || took > 1300*ms {
+		if took := time.Since(start); hops != 4 || took != 3600*ms {
 			t.Errorf("%d hops in %v", hops, took)
 		}
 	})

@@ -16,11 +16,11 @@ const (
 	ahead      = 4         // distances tried at once beyond the last that answered
 	stride     = 30 * ms   // from one more distance to the next, while nobody answers
 	follow     = 50 * ms   // from one probe for a distance to the next, while the first is not answered
-	limitPause = 1100 * ms // before what a limit of ICMP errors may have kept back is asked again
+	lastChance = 3500 * ms // of a probe that nobody has answered from farther away
 )
 
-// A path on which nobody answers costs little more than one timeout, and a long one is not walked step by step. Not
-// many probes go beyond the target.
+// A path on which nobody answers costs little more than the wait for a "host unreachable", and a long one is not walked
+// step by step. Not many probes go beyond the target.
 func TestTracePace(t *testing.T) {
 	elapsed := func(w *way, opts ...ping.ProbeOption) (took time.Duration, hops int, sent []int) {
 		synctest.Test(t, func(t *testing.T) {
@@ -31,19 +31,20 @@ func TestTracePace(t *testing.T) {
 		})
 		return took, hops, sent
 	}
-	// 4 at once, 26 a stride apart, three probes follow each other, and the last waits.
+	// 4 at once, 26 a stride apart; three probes follow each other, and the last for the first distance
+	// waits longest. The others, overdue by then, get 10 ms more, as it is with a Transport.
 	took, hops, sent := elapsed(&way{routers: make([]string, 40)})
-	if want := 26*stride + 2*follow + time.Second; took != want || hops != 30 || slices.Max(sent) != 3 || len(sent) != 30 {
+	if want := 2*follow + lastChance + 10*ms; took != want || hops != 30 || slices.Max(sent) != 3 || len(sent) != 30 {
 		t.Errorf("silence: %v, %d hops, sent %v, want %v", took, hops, sent, want)
 	}
 	took, hops, sent = elapsed(&way{routers: make([]string, 40)},
-		ping.WithMaxHops(5), ping.WithTimeout(3*time.Second), ping.WithCount(1))
-	if want := stride + 3*time.Second; took != want || hops != 5 || !slices.Equal(sent, []int{1, 1, 1, 1, 1}) {
+		ping.WithMaxHops(5), ping.WithTimeout(4*time.Second), ping.WithCount(1))
+	if want := stride + 4*time.Second; took != want || hops != 5 || !slices.Equal(sent, []int{1, 1, 1, 1, 1}) {
 		t.Errorf("silence up to 5 hops: %v, %d hops, sent %v, want %v", took, hops, sent, want)
 	}
-	// A silent hop before the target is tried once more, one timeout later.
+	// A silent hop before the target, which is 30 ms away, costs ten times that.
 	took, hops, _ = elapsed(&way{routers: []string{"10.0.0.1", ""}})
-	if want := 2*follow + limitPause + time.Second; took != want || hops != 3 {
+	if want := 2*follow + 300*ms; took != want || hops != 3 {
 		t.Errorf("a silent router: %v, %d hops, want %v", took, hops, want)
 	}
 	// Of 20 routers, 10 ms apart, four answer before the next four need be tried.

@@ -19,6 +19,8 @@ const (
 	limitPause = int64(1100 * time.Millisecond)
 	// maxRetries is how many probes for one distance are sent again at most.
 	maxRetries = 2
+	// maxPieces is how many are sent again, beside those, for a router's "packet too big".
+	maxPieces = 8
 	// atOnce is due before all else.
 	atOnce = math.MinInt64
 )
@@ -29,13 +31,22 @@ const (
 //
 // A Trace is not safe for concurrent use.
 type Trace struct {
+	// Patient has the Trace wait for what a router's limit may have kept back, even when all else is known.
+	Patient bool
+
 	count    int
 	interval int64 // between the later probes for one distance
+	timeout  time.Duration
 	gap      int   // 0: no limit
 	first    int   // the first distance
-	end      int   // the last distance, as far as is known
+	most     int   // the last distance
+	answered int   // where the target answered, the nearest such; above most: nowhere yet
 	farthest int   // that has answered; before first: none
+	passed   int   // the farthest that a router in transit has answered from; before first: none
+	slowest  int64 // RTT of an answer
 	taken    int   // hops that have been handed over
+	cut      bool
+	end      End   // why the hop that was taken last is the last
 	opened   int64 // when the first probe for the last of hops left
 	hops     []hop // from the first distance on
 	probe    TraceProbe
@@ -46,8 +57,13 @@ type hop struct {
 	outcomes []Outcome // of the probes that have left; those in flight count as Silent
 	inFlight int
 	last     int64 // when a probe left
+	slowest  int64 // RTT of an answer
+	heard    bool  // of a probe: it was answered
+	refused  bool  // a probe
 	retries  int
-	futile   bool // the last of them was not answered
+	futile   bool  // the last of them was not answered
+	pieces   []int // the probes that are to be sent again, in pieces
+	pieced   int   // how many have been
 }
 
 // A TraceProbe is one probe of a Trace.
@@ -64,32 +80,21 @@ func TraceProbeOf(tag int64) TraceProbe { return TraceProbe{int(tag >> 16), int(
 
 // NewTrace returns a Trace of count probes to each distance, from first, 1 or more, to most. Of the probes to one
 // distance each leaves when the one before it is settled, or after 50 ms, and after the third interval apart. The
-// Trace gives up after gap distances in a row from which no answer came, or never if that is 0.
-func NewTrace(count, first, most, gap int, interval time.Duration) *Trace {
+// Trace gives up after gap distances in a row from which no answer came, or never if that is 0. Timeout is how long a
+// probe waits mostly; see Wait.
+func NewTrace(count, first, most, gap int, interval, timeout time.Duration) *Trace {
 	return &Trace{
 		count:    count,
 		interval: min(int64(interval), maxInterval),
+		timeout:  timeout,
 		gap:      gap,
 		first:    first,
-		end:      most,
+		most:     most,
+		answered: most + 1,
 		farthest: first - 1,
+		passed:   first - 1,
 	}
 }
-
-// last is the last distance that matters, as far as is known. No distance beyond a gap is probed before one in the gap
-// has answered, so where the Trace ends does not depend on the order of the answers.
-func (t *Trace) last() int {
-	if t.gap == 0 {
-		return t.end
-	}
-	return min(t.end, t.farthest+t.gap)
-}
-
-// known is how many of the hops matter.
-func (t *Trace) known() int { return min(len(t.hops), t.last()-t.first+1) }
-
-// Done reports whether the last hop has been taken.
-func (t *Trace) Done() bool { return t.first+t.taken > t.last() }
 
 // Next returns the probe that is to leave next, and when it is due. It returns false if that depends on what is in
 // flight, or if there is none.
@@ -99,9 +104,12 @@ func (t *Trace) Next(now int64) (p TraceProbe, at int64, ok bool) {
 			p, at, ok = TraceProbe{distance, seq}, due, true
 		}
 	}
-	for i := t.taken; i < t.known(); i++ {
+	hurried := t.hurried()
+	for i, known := t.taken, t.known(); i < known; i++ {
 		h := &t.hops[i]
 		switch n := len(h.outcomes); {
+		case len(h.pieces) > 0:
+			consider(t.first+i, h.pieces[0], atOnce)
 		case n < t.count && n >= few && t.interval > 0:
 			consider(t.first+i, n, h.last+t.interval)
 		case n < t.count && h.inFlight == 0:
@@ -109,12 +117,12 @@ func (t *Trace) Next(now int64) (p TraceProbe, at int64, ok bool) {
 		case n < t.count:
 			consider(t.first+i, n, h.last+follow)
 		default:
-			if seq, again := t.missing(i); again {
+			if seq, again := t.missing(i, hurried); again {
 				consider(t.first+i, seq, h.last+limitPause)
 			}
 		}
 	}
-	if next := t.first + len(t.hops); next <= t.last() {
+	if next := t.first + len(t.hops); next <= t.horizon() {
 		if next <= t.farthest+ahead {
 			consider(next, 0, atOnce)
 		} else {
@@ -129,10 +137,11 @@ func (t *Trace) Next(now int64) (p TraceProbe, at int64, ok bool) {
 }
 
 // missing returns the probe of t.hops[i] that is to be sent again, for its answer may have been one too many for the
-// router; false for none, or none yet. What the target left unanswered is lost.
-func (t *Trace) missing(i int) (seq int, ok bool) {
+// router; false for none, or none yet. What the target left unanswered is lost. A hop that is wholly silent is not
+// waited for when all others are known, that is, when the Trace is hurried.
+func (t *Trace) missing(i int, hurried bool) (seq int, ok bool) {
 	h := &t.hops[i]
-	if len(h.outcomes) < t.count || h.inFlight > 0 || h.futile || h.retries == maxRetries {
+	if !t.whole(i) || h.futile || h.retries == maxRetries || h.slowest > int64(t.timeout) {
 		return 0, false
 	}
 	seq, answered := -1, false
@@ -146,7 +155,13 @@ func (t *Trace) missing(i int) (seq int, ok bool) {
 			seq = k
 		}
 	}
-	return seq, seq >= 0 && (answered || t.farthest > t.first+i)
+	return seq, seq >= 0 && (answered || t.farthest > t.first+i && !hurried)
+}
+
+// whole reports whether each probe for t.hops[i] has left, and is settled.
+func (t *Trace) whole(i int) bool {
+	h := &t.hops[i]
+	return len(h.outcomes) == t.count && h.inFlight == 0 && len(h.pieces) == 0
 }
 
 // Sent says that the probe that Next returned last leaves now.
@@ -159,16 +174,19 @@ func (t *Trace) Sent(now int64) {
 	h := &t.hops[i]
 	h.inFlight++
 	h.last = now
-	if t.probe.Seq < len(h.outcomes) {
+	switch {
+	case len(h.pieces) > 0:
+		h.pieces = h.pieces[1:]
+	case t.probe.Seq < len(h.outcomes):
 		h.retries++
-	} else {
+	default:
 		h.outcomes = append(h.outcomes, Silent)
 	}
 }
 
-// Settled says what became of a probe. Each but Silent, Answered and InTransit is taken for an ICMP error that ends
-// the path.
-func (t *Trace) Settled(p TraceProbe, o Outcome) {
+// Settled says what became of a probe, and after how many nanoseconds. Each but Silent, Answered and InTransit is taken
+// for an ICMP error that ends the path, unless an answer comes from farther away.
+func (t *Trace) Settled(p TraceProbe, o Outcome, rtt int64) {
 	h := &t.hops[p.Distance-t.first]
 	h.inFlight--
 	h.outcomes[p.Seq] = o
@@ -176,21 +194,30 @@ func (t *Trace) Settled(p TraceProbe, o Outcome) {
 		h.futile = h.retries > 0
 		return
 	}
+	h.heard = true
+	h.slowest = max(h.slowest, rtt)
+	t.slowest = max(t.slowest, rtt)
 	t.farthest = max(t.farthest, p.Distance)
-	if o != InTransit {
-		t.end = min(t.end, p.Distance)
+	switch o {
+	case Answered:
+		t.answered = min(t.answered, p.Distance)
+	case InTransit:
+		t.passed = max(t.passed, p.Distance)
+	default:
+		h.refused = true
 	}
 }
 
-// Take returns the distance of the next hop, in order, if all is known of it. A hop is taken once.
-func (t *Trace) Take() (distance int, ok bool) {
-	if t.taken >= t.known() {
-		return 0, false
+// InPieces says that a probe has been refused, in place of Settled, as too big for one packet, which it need not be:
+// the system knows the MTU now, and is to send it again. It reports false, and does nothing, if that has been tried
+// often enough.
+func (t *Trace) InPieces(p TraceProbe) bool {
+	h := &t.hops[p.Distance-t.first]
+	if h.pieced == maxPieces {
+		return false
 	}
-	h := &t.hops[t.taken]
-	if _, again := t.missing(t.taken); again || len(h.outcomes) < t.count || h.inFlight > 0 {
-		return 0, false
-	}
-	t.taken++
-	return t.first + t.taken - 1, true
+	h.inFlight--
+	h.pieced++
+	h.pieces = append(h.pieces, p.Seq)
+	return true
 }

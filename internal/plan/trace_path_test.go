@@ -35,9 +35,10 @@ func (r *router) answer(_ TraceProbe, nth int, now int64) (Outcome, int64) {
 // randomPath returns as many routers as a path has, from distance 1 on, to where it ends or far beyond what is tried.
 func randomPath(random *rand.Rand, count int) []router {
 	path := make([]router, 1+random.IntN(40))
+	least := 1 + random.Int64N(60*ms)
 	for i := range path {
 		r := &path[i]
-		r.delay = random.Int64N(300 * ms)
+		r.delay = least + random.Int64N(4*least) // no answer takes ten times as long as another
 		r.outcome = InTransit
 		switch random.IntN(8) {
 		case 0, 1:
@@ -64,6 +65,7 @@ func randomPath(random *rand.Rand, count int) []router {
 
 // A thousand paths are found as they are, from hop to hop, in a time that their silence explains.
 func TestTracePaths(t *testing.T) {
+	retried := map[bool]int{}
 	for seed := range uint64(1000) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		count, first, most, gap := 1+random.IntN(6), 1, 30, 0
@@ -94,13 +96,13 @@ func TestTracePaths(t *testing.T) {
 			continue
 		}
 
-		w := walk{trace: NewTrace(count, first, most, gap, interval)}
+		w := walk{trace: NewTrace(count, first, most, gap, interval, time.Duration(timeout))}
 		w.answer = func(p TraceProbe, nth int, now int64) (Outcome, int64) {
 			if p.Distance < first || p.Distance > most || p.Seq >= count {
 				t.Fatalf("seed %d: probe %+v", seed, p)
 			}
 			if p.Distance > len(path) {
-				return Answered, ms // by the target, which is nearer
+				return path[len(path)-1].outcome, path[len(path)-1].delay // that which is nearer
 			}
 			return path[p.Distance-1].answer(p, nth, now)
 		}
@@ -130,11 +132,14 @@ func TestTracePaths(t *testing.T) {
 				}
 				met = met || o != Silent
 			}
-			if want := answered || r.mute > 0 && d < farthest; met != want {
-				t.Errorf("seed %d, hop %d of %d: answered %v, want %v", seed, d, end, met, want)
+			switch {
+			case r.mute > 0 && d < farthest: // found by its retry, if there is time for that
+				retried[met]++
+			case met != answered:
+				t.Errorf("seed %d, hop %d of %d: answered %v, want %v", seed, d, end, met, answered)
 			}
 		}
-		limit := int64(most)*stride + int64(count)*(timeout+int64(interval)) + maxRetries*(limitPause+timeout)
+		limit := int64(most)*stride + int64(patience) + int64(count)*(timeout+int64(interval)) + maxRetries*(limitPause+timeout)
 		if gap > 0 { // each distance may wait for one that answers
 			limit += int64(most) * timeout
 		}
@@ -142,6 +147,43 @@ func TestTracePaths(t *testing.T) {
 			t.Errorf("seed %d: it took %v, more than %v", seed, time.Duration(w.now), time.Duration(limit))
 		}
 	}
+	if retried[true] < retried[false] {
+		t.Errorf("retries found so many routers, and came too late for others: %v", retried)
+	}
+}
+
+// pathEnd is where a path ends by the outcomes so far, which are those of all probes up to there.
+func pathEnd(outcomes map[TraceProbe]Outcome, first, most, gap int) (end int, refused bool) {
+	end = most
+	passed, farthest, refusals := first-1, first-1, map[int]bool{}
+	for p, o := range outcomes {
+		if o != Silent {
+			farthest = max(farthest, p.Distance)
+		}
+		switch o {
+		case Silent:
+		case Answered:
+			end = min(end, p.Distance)
+		case InTransit:
+			passed = max(passed, p.Distance)
+		default:
+			refusals[p.Distance] = true
+		}
+	}
+	for p, o := range outcomes {
+		if o == Answered && p.Distance == end {
+			return end, false
+		}
+	}
+	for d := passed + 1; d <= most; d++ {
+		if refusals[d] {
+			return d, true
+		}
+	}
+	if gap > 0 {
+		end = min(end, farthest+gap)
+	}
+	return end, false
 }
 
 // FuzzTrace: whatever becomes of each probe, and whenever, hops come in order, whole, and to an end; nothing is sent
@@ -160,19 +202,11 @@ func FuzzTrace(f *testing.F) {
 		}
 		sent := map[TraceProbe]int{}
 		turn := 0
-		w := walk{trace: NewTrace(count, first, most, gap, time.Duration(interval))}
+		w := walk{trace: NewTrace(count, first, most, gap, time.Duration(interval), time.Duration(timeout))}
 		w.answer = func(p TraceProbe, _ int, now int64) (Outcome, int64) {
-			end, farthest := most, first-1
-			for q, o := range w.outcomes {
-				if o != Silent {
-					farthest = max(farthest, q.Distance)
-				}
-				if o != Silent && o != InTransit {
-					end = min(end, q.Distance)
-				}
-			}
-			if gap > 0 {
-				end = min(end, farthest+gap)
+			end, refused := pathEnd(w.outcomes, first, most, gap)
+			if refused {
+				end++ // to see whether something is there
 			}
 			if p.Distance < first || p.Distance > end || p.Seq < 0 || p.Seq >= count {
 				t.Fatalf("probe %+v, the path ends at %d", p, end)
@@ -195,22 +229,7 @@ func FuzzTrace(f *testing.F) {
 			return Silent, timeout
 		}
 		w.run(t)
-		final := most
-		answers := map[int]bool{}
-		for p, o := range w.outcomes {
-			answers[p.Distance] = answers[p.Distance] || o != Silent
-			if o == Answered || o == Refused {
-				final = min(final, p.Distance)
-			}
-		}
-		for d, silent := first, 0; d <= final && gap > 0; d++ {
-			if silent++; answers[d] {
-				silent = 0
-			}
-			if silent == gap {
-				final = d
-			}
-		}
+		final, _ := pathEnd(w.outcomes, first, most, gap)
 		if len(w.taken) != final-first+1 {
 			t.Errorf("hops %v, want %d to %d", w.taken, first, final)
 		}
@@ -231,7 +250,7 @@ func FuzzTrace(f *testing.F) {
 			}
 		}
 		// Each hop takes a timeout for its probes and each retry, and all go on together, unless a gap is waited for.
-		limit := int64(most)*stride + int64(count)*timeout + maxRetries*(limitPause+timeout) + int64(count)*interval
+		limit := int64(most)*stride + int64(count)*int64(patience) + maxRetries*(limitPause+timeout) + int64(count)*interval
 		if gap > 0 {
 			limit *= int64(most)
 		}

@@ -27,11 +27,21 @@ type walk struct {
 	inFlight []settlement
 }
 
-// A settlement is what will become of a probe.
+// A settlement is what will become of a probe: the outcome, unless that takes longer than the probe waits.
 type settlement struct {
 	probe   TraceProbe
 	outcome Outcome
-	at      int64
+	sent    int64
+	after   int64 // how long until the outcome
+	wait    int64
+}
+
+// at is when the probe is settled.
+func (s *settlement) at() int64 {
+	if s.outcome == Silent {
+		return s.sent + s.wait
+	}
+	return s.sent + min(s.after, s.wait)
 }
 
 // run goes on to the end.
@@ -46,29 +56,35 @@ func (w *walk) run(t testing.TB) {
 		if w.trace.Done() {
 			return
 		}
-		var first *settlement
+		first := -1
 		for i := range w.inFlight {
-			if s := &w.inFlight[i]; first == nil || s.at < first.at {
-				first = s
+			s := &w.inFlight[i]
+			s.wait = min(s.wait, int64(w.trace.Wait(s.probe)))
+			if first < 0 || s.at() < w.inFlight[first].at() {
+				first = i
 			}
 		}
 		p, at, ok := w.trace.Next(w.now)
 		switch {
 		case turn > 1_000_000:
 			t.Fatal("it does not end")
-		case ok && (first == nil || at <= first.at):
+		case ok && (first < 0 || at <= w.inFlight[first].at()):
 			w.now = max(w.now, at)
+			wait := int64(w.trace.Wait(p))
 			w.trace.Sent(w.now)
 			w.sent = append(w.sent, departure{p, w.now})
 			o, after := w.answer(p, sentTo[p.Distance], w.now)
 			sentTo[p.Distance]++
-			w.inFlight = append(w.inFlight, settlement{p, o, w.now + after})
-		case first != nil:
-			s := *first
-			w.inFlight = slices.DeleteFunc(w.inFlight, func(o settlement) bool { return o == s })
-			w.now = max(w.now, s.at)
+			w.inFlight = append(w.inFlight, settlement{p, o, w.now, after, wait})
+		case first >= 0:
+			s := w.inFlight[first]
+			w.inFlight = slices.Delete(w.inFlight, first, first+1)
+			w.now = max(w.now, s.at())
+			if s.after > s.wait {
+				s.outcome = Silent
+			}
 			w.outcomes[s.probe] = s.outcome
-			w.trace.Settled(s.probe, s.outcome)
+			w.trace.Settled(s.probe, s.outcome, min(s.after, s.wait))
 		default:
 			t.Fatalf("it hangs after %d hops", len(w.taken))
 		}
@@ -94,29 +110,29 @@ func TestTracePace(t *testing.T) {
 		distance int // whose probes are looked at; 0: those with number 0 of all
 		want     []int64
 	}{
-		{"silence", NewTrace(1, 1, 8, 0, time.Second), routers(nil), 0, []int64{0, 0, 0, 0, 30, 60, 90, 120}},
-		{"silence, from the third on", NewTrace(1, 3, 8, 0, time.Second), routers(nil), 0, []int64{0, 0, 0, 0, 30, 60}},
-		{"a gap of 2", NewTrace(1, 1, 8, 2, time.Second), routers(map[int]Outcome{1: InTransit}), 0, []int64{0, 0, 1}},
+		{"silence", NewTrace(1, 1, 8, 0, time.Second, time.Duration(timeout)), routers(nil), 0, []int64{0, 0, 0, 0, 30, 60, 90, 120}},
+		{"silence, from the third on", NewTrace(1, 3, 8, 0, time.Second, time.Duration(timeout)), routers(nil), 0, []int64{0, 0, 0, 0, 30, 60}},
+		{"a gap of 2", NewTrace(1, 1, 8, 2, time.Second, time.Duration(timeout)), routers(map[int]Outcome{1: InTransit}), 0, []int64{0, 0, 1}},
 		{
-			"answers go ahead", NewTrace(1, 1, 10, 0, time.Second),
+			"answers go ahead", NewTrace(1, 1, 10, 0, time.Second, time.Duration(timeout)),
 			routers(map[int]Outcome{1: InTransit, 2: InTransit, 3: InTransit, 7: Answered}), 0,
-			[]int64{0, 0, 0, 0, 1, 1, 1, 1100, 1101, 1101}, // the last for 4, 5 and 6 again
+			[]int64{0, 0, 0, 0, 1, 1, 1}, // 4, 5 and 6 are not waited for
 		},
 		{
-			"answered probes follow one another", NewTrace(3, 1, 1, 0, time.Second),
+			"answered probes follow one another", NewTrace(3, 1, 1, 0, time.Second, time.Duration(timeout)),
 			routers(map[int]Outcome{1: InTransit}), 1, []int64{0, 1, 2},
 		},
-		{"unanswered ones do after 50 ms", NewTrace(3, 1, 1, 0, time.Second), routers(nil), 1, []int64{0, 50, 100}},
+		{"unanswered ones do after 50 ms", NewTrace(3, 1, 1, 0, time.Second, time.Duration(timeout)), routers(nil), 1, []int64{0, 50, 100}},
 		{
-			"the fourth keeps the interval", NewTrace(5, 1, 1, 0, 200*time.Millisecond),
+			"the fourth keeps the interval", NewTrace(5, 1, 1, 0, 200*time.Millisecond, time.Duration(timeout)),
 			routers(map[int]Outcome{1: Answered}), 1, []int64{0, 1, 2, 202, 402},
 		},
 		{
-			"but not one of 0", NewTrace(5, 1, 1, 0, 0),
+			"but not one of 0", NewTrace(5, 1, 1, 0, 0, time.Duration(timeout)),
 			routers(nil), 1, []int64{0, 50, 100, 150, 200},
 		},
 		{
-			"a limited router gets one more", NewTrace(2, 1, 1, 0, time.Second),
+			"a limited router gets one more", NewTrace(2, 1, 1, 0, time.Second, time.Duration(timeout)),
 			func(_ TraceProbe, nth int, _ int64) (Outcome, int64) {
 				if nth == 0 {
 					return InTransit, ms
@@ -125,7 +141,7 @@ func TestTracePace(t *testing.T) {
 			}, 1, []int64{0, 1, 1101}, // and none after that, for it was not answered either
 		},
 		{
-			"and a second if the first is answered", NewTrace(4, 1, 1, 0, 0),
+			"and a second if the first is answered", NewTrace(4, 1, 1, 0, 0, time.Duration(timeout)),
 			func(_ TraceProbe, nth int, _ int64) (Outcome, int64) {
 				if nth == 0 || nth > 3 {
 					return Refused, ms
@@ -134,7 +150,7 @@ func TestTracePace(t *testing.T) {
 			}, 1, []int64{0, 1, 51, 101, 1201, 2301},
 		},
 		{
-			"a target does not", NewTrace(2, 1, 1, 0, time.Second),
+			"a target does not", NewTrace(2, 1, 1, 0, time.Second, time.Duration(timeout)),
 			func(_ TraceProbe, nth int, _ int64) (Outcome, int64) {
 				if nth == 0 {
 					return Answered, ms
@@ -143,8 +159,12 @@ func TestTracePace(t *testing.T) {
 			}, 1, []int64{0, 1},
 		},
 		{
-			"a silent router with one behind it does", NewTrace(1, 1, 2, 0, time.Second),
+			"a silent router with one behind it does, if there is time", NewTrace(1, 1, 3, 0, time.Second, time.Duration(timeout)),
 			routers(map[int]Outcome{2: InTransit}), 1, []int64{0, 1100},
+		},
+		{
+			"but not otherwise", NewTrace(3, 1, 2, 0, time.Second, time.Duration(timeout)),
+			routers(map[int]Outcome{2: InTransit}), 1, []int64{0, 25, 50},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -180,7 +200,12 @@ func TestTraceEnd(t *testing.T) {
 		from, to         int
 	}{
 		{"at the target", 1, 30, 0, transit(1, 2, 3), map[int]Outcome{4: Answered, 5: Answered, 6: Answered}, 1, 4},
-		{"at a refusal", 1, 30, 0, transit(1, 2, 4), map[int]Outcome{3: Refused}, 1, 3},
+		{"at a refusal", 1, 30, 0, transit(1, 2), map[int]Outcome{3: Refused}, 1, 3},
+		{"at a refusal that all get", 1, 30, 0, transit(1, 2), map[int]Outcome{3: Refused, 4: Refused, 5: Refused}, 1, 3},
+		{"at a refusal at the most", 1, 3, 0, transit(1, 2), map[int]Outcome{3: Refused}, 1, 3},
+		{"at the last refusal", 1, 30, 0, transit(1, 3), map[int]Outcome{2: Refused, 4: Refused}, 1, 4},
+		{"not at a refusal in passing", 1, 30, 0, transit(1, 2, 4, 5), map[int]Outcome{3: Refused, 6: Answered}, 1, 6},
+		{"not where the target answers next", 1, 30, 0, transit(1, 2), map[int]Outcome{3: Refused, 4: Answered}, 1, 4},
 		{"where it is too big", 1, 30, 0, transit(1), map[int]Outcome{2: TooBig}, 1, 2},
 		{"at the most", 1, 9, 0, transit(1, 2), nil, 1, 9},
 		{"at one", 1, 1, 0, nil, nil, 1, 1},
@@ -201,7 +226,7 @@ func TestTraceEnd(t *testing.T) {
 				c.path[d] = o
 			}
 			for _, count := range []int{1, 3, 7} {
-				w := walk{trace: NewTrace(count, c.first, c.most, c.gap, time.Second), answer: routers(c.path)}
+				w := walk{trace: NewTrace(count, c.first, c.most, c.gap, time.Second, time.Duration(timeout)), answer: routers(c.path)}
 				w.run(t)
 				var want []int
 				for d := c.from; d <= c.to; d++ {
@@ -230,7 +255,7 @@ func TestTraceProbeTag(t *testing.T) {
 
 // What is settled while a probe waits for its turn may change which is next.
 func TestTraceTurn(t *testing.T) {
-	trace := NewTrace(1, 1, 30, 0, time.Second)
+	trace := NewTrace(1, 1, 30, 0, time.Second, time.Duration(timeout))
 	var got []string
 	next := func(now int64) {
 		p, at, ok := trace.Next(now * ms)
@@ -239,7 +264,7 @@ func TestTraceTurn(t *testing.T) {
 	next(0)
 	trace.Sent(0)
 	next(0)
-	trace.Settled(TraceProbe{1, 0}, Answered)
+	trace.Settled(TraceProbe{1, 0}, Answered, ms)
 	next(100)
 	if want := []string{"1 0 true", "2 0 true", "0 0 false"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
