@@ -23,15 +23,16 @@ type config struct {
 	count       int  // 0: not given
 	maxHops     int
 	numeric     bool
+	flow        int // 0: not given, and each probe of a ping has another
 	options     []ping.Option
 }
 
 // The flags that say how to do each of the four; for any other the command has no use then.
 const (
-	pingFlags  = " trace mtu c s t i W 4 6 q json "
-	traceFlags = " trace mtu c s i W 4 6 m n json "
-	mtuFlags   = " trace mtu c t W 4 6 json v "
-	hopFlags   = " trace mtu c m W 4 6 json v "
+	pingFlags  = " trace mtu c s t i W 4 6 q flow json "
+	traceFlags = " trace mtu c s i W 4 6 m n flow json "
+	mtuFlags   = " trace mtu c t W 4 6 flow json v "
+	hopFlags   = " trace mtu c m W 4 6 flow json v "
 )
 
 // parse reads the arguments. On -h it writes the usage to w, and returns flag.ErrHelp.
@@ -62,6 +63,9 @@ func parse(args []string, w io.Writer) (*config, error) {
 	number(f, "m", "with -trace or -mtu -v: go no farther than `n` hops (default 30)", 1, 255,
 		func(n int) { c.maxHops = n; add(ping.WithMaxHops(n)) })
 	boolean(f, "n", "with -trace: look up no names", &c.numeric)
+	number(f, "flow", "take the path of this `flow`, 1 to 65535, where there are several: with -trace and -mtu\n"+
+		"1 by default, else of each probe another", 1, 65535,
+		func(n int) { c.flow = n })
 	boolean(f, "mtu", "find the largest packet that gets there in one piece", &c.mtu)
 	boolean(f, "v", "with -mtu: show for each hop what gets there, and who says so", &c.verbose)
 
@@ -85,6 +89,12 @@ func parse(args []string, w io.Writer) (*config, error) {
 	}
 	if err := c.check(f); err != nil {
 		return nil, err
+	}
+	if c.flow == 0 && (c.trace || c.mtu) {
+		c.flow = 1
+	}
+	if c.flow > 0 {
+		add(ping.WithFlow(c.flow))
 	}
 	c.hosts = f.Args()
 	if len(c.hosts) == 0 {
@@ -114,6 +124,8 @@ func (c *config) check(f *flag.FlagSet) (err error) {
 	switch {
 	case c.trace && c.size < 8:
 		return fmt.Errorf("-s %d: -trace takes 8 or more", c.size)
+	case c.flow > 0 && c.size < 8:
+		return fmt.Errorf("-s %d: -flow takes 8 or more", c.size)
 	case c.mtu && c.count > 100:
 		return fmt.Errorf("-c %d: -mtu takes 1 to 100", c.count)
 	}

@@ -43,6 +43,9 @@ func TestArgumentErrors(t *testing.T) {
 		{[]string{"-trace=2", "::1"}, `invalid boolean value "2" for -trace: want true or false`},
 		{[]string{"-m", "0", "::1"}, `invalid value "0" for flag -m: want 1 to 255`},
 		{[]string{"-m", "256", "::1"}, `invalid value "256" for flag -m: want 1 to 255`},
+		{[]string{"-flow", "0", "::1"}, `invalid value "0" for flag -flow: want 1 to 65535`},
+		{[]string{"-flow", "65536", "::1"}, `invalid value "65536" for flag -flow: want 1 to 65535`},
+		{[]string{"-flow", "7", "-s", "7", "::1"}, "-s 7: -flow takes 8 or more"},
 		{[]string{"-trace", "-mtu", "::1"}, "-trace and -mtu exclude each other: want one of them, or neither"},
 		{[]string{"-m", "5", "::1"}, "-m has no effect without -trace or -mtu -v"},
 		{[]string{"-n", "::1"}, "-n has no effect without -trace"},
@@ -110,11 +113,13 @@ func TestParse(t *testing.T) {
 		{"-s 65527 -c=2147483647 -t=255 a", config{size: 65527}, 3},
 		{"-4=false -- a", config{size: 56}, 0},
 		{"-trace=false -mtu=false a", config{size: 56}, 0},
-		{"-trace a", config{size: 56, trace: true}, 0},
+		{"-flow 7 a", config{size: 56, flow: 7}, 1},
+		{"-trace a", config{size: 56, trace: true, flow: 1}, 1},
+		{"-trace -flow 9 a", config{size: 56, trace: true, flow: 9}, 1},
 		{"-trace -n -m 9 -c 5 -i 2 -W 3 -s 8 -6 -json a",
-			config{size: 8, trace: true, numeric: true, maxHops: 9, count: 5, json: true}, 6},
-		{"-mtu -c 5 -W 3 -t 9 -4 -json a", config{size: 56, mtu: true, count: 5, json: true}, 4},
-		{"-mtu -v -m 9 a", config{size: 56, mtu: true, verbose: true, maxHops: 9}, 1},
+			config{size: 8, trace: true, numeric: true, maxHops: 9, count: 5, json: true, flow: 1}, 7},
+		{"-mtu -c 5 -W 3 -t 9 -4 -json a", config{size: 56, mtu: true, count: 5, json: true, flow: 1}, 5},
+		{"-mtu -v -m 9 a", config{size: 56, mtu: true, verbose: true, maxHops: 9, flow: 1}, 2},
 	} {
 		c, err := parse(strings.Fields(test.args), io.Discard)
 		if err != nil {
@@ -123,7 +128,8 @@ func TestParse(t *testing.T) {
 		}
 		if c.size != test.want.size || c.quiet != test.want.quiet ||
 			c.json != test.want.json || c.trace != test.want.trace || c.mtu != test.want.mtu ||
-			c.numeric != test.want.numeric || c.verbose != test.want.verbose || test.want.trace && c.count != test.want.count ||
+			c.numeric != test.want.numeric || c.verbose != test.want.verbose || c.flow != test.want.flow ||
+			test.want.trace && c.count != test.want.count ||
 			test.want.maxHops != 0 && c.maxHops != test.want.maxHops || len(c.options) != test.n || len(c.hosts) != 1 || c.hosts[0] != "a" {
 			t.Errorf("%s: %+v, want %+v, %d options and host a", test.args, *c, test.want, test.n)
 		}
@@ -136,7 +142,7 @@ func TestHelp(t *testing.T) {
 		t.Errorf("exit status %d, stderr %q, want 0 and nothing", status, stderr)
 	}
 	for _, want := range []string{
-		"usage: dping ", "-4", "-6", "-c n", "-i interval", "-W timeout", "-s size", "-t ttl", "-q", "-json", "-trace", "-mtu", "-m n", "-n", "-v",
+		"usage: dping ", "-4", "-6", "-c n", "-i interval", "-W timeout", "-s size", "-t ttl", "-q", "-json", "-trace", "-mtu", "-m n", "-n", "-flow flow", "-v",
 	} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("the usage lacks %q:\n%s", want, stdout)

@@ -1,10 +1,10 @@
 // Dping sends ICMP echo requests to one or many hosts, without root and through one socket for each family, and
 // reports as ping(8) does:
 //
-//	dping [-c n] [-i interval] [-W timeout] [-s size] [-t ttl] [-4|-6] [-q] [-json] host...
-//	dping -trace [-c n [-i interval]] [-m hops] [-n] [-W timeout] [-s size] [-4|-6] [-json] host...
-//	dping -mtu [-c n] [-W timeout] [-t ttl] [-4|-6] [-json] host...
-//	dping -mtu -v [-c n] [-m hops] [-W timeout] [-4|-6] [-json] host...
+//	dping [-c n] [-i interval] [-W timeout] [-s size] [-t ttl] [-flow n] [-4|-6] [-q] [-json] host...
+//	dping -trace [-c n [-i interval]] [-m hops] [-n] [-W timeout] [-s size] [-flow n] [-4|-6] [-json] host...
+//	dping -mtu [-c n] [-W timeout] [-t ttl] [-flow n] [-4|-6] [-json] host...
+//	dping -mtu -v [-c n] [-m hops] [-W timeout] [-flow n] [-4|-6] [-json] host...
 //
 // There is a line for each probe, once it is answered, refused or given up; with several hosts it begins with the
 // host's name. It ends with "(truncated)" where the host sent back less than it was sent, which is an answer all the
@@ -26,8 +26,12 @@
 // probes and after how long; * for silence; !H, !N, !X and the like for an ICMP error that ends the way; MPLS labels
 // in <>. With -c as well it prints a table instead, as mtr(8) does in its report: n probes go to each hop, an
 // interval apart, and there are loss, number sent, and the last, mean, best and worst RTT and its standard deviation,
-// in milliseconds; SIGINT and SIGQUIT show it once the way is known. Names are looked up, unless -n is given. With
-// -json there is one object {"host":..., "hop":{...}} a hop.
+// in milliseconds; SIGINT and SIGQUIT show it once the way is known. The table grows and shrinks as the way does: the
+// target has the last line, wherever it is, and the others are of routers. Names are looked up, unless -n is given. With
+// -json there is one object {"host":..., "hop":{...}} a hop; without -c, the last one says why the way ended, as its "end".
+//
+// With -flow all probes take the same of several paths, and those of another flow perhaps another one, for pings, -trace
+// and -mtu alike. The latter two do so without it.
 //
 // With -mtu it finds the largest packet, in bytes with the headers, that reaches a host unfragmented. With -json that
 // is {"host":..., "target":..., "mtu":...}. With -v as well there is a line for each hop before that, as tracepath(8)

@@ -16,6 +16,7 @@ type hopRecord struct {
 	Reached  bool                  `json:"reached"`
 	Names    map[netip.Addr]string `json:"names,omitempty"`
 	Replies  []ping.Reply          `json:"replies"`
+	End      ping.TraceEnd         `json:"end,omitempty"`
 }
 
 // traceAll shows the way to each host, one after another, and returns the exit status.
@@ -91,7 +92,7 @@ func (o *output) showHop(n *names, host string, h ping.Hop) {
 		o.print(text)
 		return
 	}
-	r := hopRecord{Distance: h.Distance, Reached: h.Reached(), Names: named, Replies: h.Replies}
+	r := hopRecord{Distance: h.Distance, Reached: h.Reached(), Names: named, Replies: h.Replies, End: h.End}
 	o.encode(record{Host: host, Hop: r})
 }
 

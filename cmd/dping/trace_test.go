@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -122,8 +124,11 @@ func TestTable(t *testing.T) {
 	const ms = time.Millisecond
 	router6 := netip.MustParseAddr("2001:db8::fe")
 	hops := make([]hopReport, 4)
+	labels := func(e *ping.ICMPError) {
+		e.MPLS = []ping.MPLSLabel{{Label: 16, TrafficClass: 1, TTL: 9}, {Label: 3, TTL: 1}}
+	}
 	for i, replies := range [][]ping.Reply{
-		{by(hop1, 3*ms), by(hop1, ms), by(hop1, 2*ms), by(hop1, 2*ms)},
+		{by(hop1, 3*ms), by(hop1, ms, labels), by(hop1, 2*ms), by(hop1, 2*ms)},
 		{by(hop2, 3*ms), {Seq: 1, Sent: whenSent, Err: ping.ErrTimeout}, by(router6, ms), by(hop2, 5*ms)},
 		{{Sent: whenSent, Err: ping.ErrTimeout}, {Seq: 1, Err: errors.New("not sent")}},
 		{by(hop3, 10*ms, hostUnreachable), by(hop3, 1500*ms, hostUnreachable)},
@@ -136,6 +141,8 @@ func TestTable(t *testing.T) {
 	hops[0].Names = map[netip.Addr]string{hop1: "gw.example"}
 	const want = `TRACE host (10.0.0.9)        loss  sent     last     mean     best    worst    stdev
  1  gw.example (10.0.0.1)    0.0%     4    2.000    2.000    1.000    3.000    0.707
+    [MPLS: Lbl 16 TC 1 S 0 TTL 9]
+    [MPLS: Lbl 3 TC 0 S 1 TTL 1]
  2  10.0.0.2                25.0%     4    5.000    3.000    1.000    5.000    1.633
     2001:db8::fe
  3  *                      100.0%     1
@@ -153,4 +160,67 @@ func TestTable(t *testing.T) {
 	if !hops[3].Reached || hops[3].Last != ms {
 		t.Errorf("got %+v", hops[3])
 	}
+}
+
+// The table is as long as the way is. What a router has to do with is never in one line with what the target has, and the
+// target keeps its own wherever it is.
+func TestReportLength(t *testing.T) {
+	const ms = time.Millisecond
+	target := netip.MustParseAddr("10.0.0.9")
+	echo := ping.Reply{From: target, RTT: 5 * ms, Sent: whenSent}
+	silence := ping.Reply{Sent: whenSent, Err: ping.ErrTimeout}
+	r := &report{host: "host", addr: target, maxHops: 5, target: newHopReport(0, target)}
+	ended := 0
+	probe := func() *hopReport {
+		h := newHopReport(len(r.routers)+1, target)
+		r.routers, r.probes = append(r.routers, h), append(r.probes, func() { ended++ })
+		return h
+	}
+	// expect compares the lines: distance, who answered, how many of how many.
+	expect := func(what string, want ...string) {
+		t.Helper()
+		var got []string
+		for _, h := range r.hops() {
+			got = append(got, fmt.Sprint(h.Distance, h.who(), h.Statistics.Received, "/", h.Statistics.Sent, h.Refusal))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", what, got, want)
+		}
+	}
+	first, second, third := probe(), probe(), probe()
+	settle := func(h *hopReport, reply ping.Reply, want bool) {
+		t.Helper()
+		if longer := r.settle(h, reply); longer != want {
+			t.Errorf("hop %d: longer: %v, want %v", h.Distance, longer, want)
+		}
+	}
+	settle(first, by(hop1, ms), false)
+	settle(second, by(hop2, ms), false)
+	settle(third, silence, false)
+	expect("silence", "1 [10.0.0.1] 1/1", "2 [10.0.0.2] 1/1", "3 [*] 0/1")
+	settle(third, echo, false)
+	settle(third, silence, false)
+	settle(third, by(hop2, ms, hostUnreachable), false)
+	expect("reached", "1 [10.0.0.1] 1/1", "2 [10.0.0.2] 1/1", "3 [10.0.0.9] 1/4destination host unreachable")
+
+	settle(third, by(hop3, ms), true)
+	fourth := probe()
+	expect("longer", "1 [10.0.0.1] 1/1", "2 [10.0.0.2] 1/1", "3 [10.0.0.3] 1/1", "4 [10.0.0.9] 1/4")
+	settle(fourth, echo, false)
+	settle(third, silence, false)
+	expect("reached there", "1 [10.0.0.1] 1/1", "2 [10.0.0.2] 1/1", "3 [10.0.0.3] 1/2", "4 [10.0.0.9] 2/5")
+
+	settle(second, echo, false)
+	settle(third, by(hop3, ms), false)
+	settle(fourth, echo, false)
+	expect("shorter", "1 [10.0.0.1] 1/1", "2 [10.0.0.9] 3/6")
+	if ended != 2 {
+		t.Errorf("the probes to %d distances have been ended, want 2", ended)
+	}
+	settle(second, by(hop3, ms), true)
+	probe()
+	expect("longer again", "1 [10.0.0.1] 1/1", "2 [10.0.0.3] 1/1", "3 [10.0.0.9] 3/6")
+
+	r.maxHops = 3
+	settle(r.routers[2], by(hop3, ms), false)
 }

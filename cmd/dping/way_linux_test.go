@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/icmpsock/ping/internal/netlab"
@@ -164,6 +165,30 @@ func TestNoWay(t *testing.T) {
 		}
 		wantMatch(t, stdout, test.stdout)
 	}
+}
+
+// A way that becomes longer, and then shorter, while its table is made.
+func TestWayChanges(t *testing.T) {
+	var sent atomic.Int64
+	netlab.NewResponder(t, netlab.Self(t), netlab.ResponderConfig{
+		Addrs:  []netip.Prefix{netip.MustParsePrefix("198.51.100.1/24")},
+		Routes: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")},
+		Script: func(r *netlab.Request) []netlab.Answer {
+			length := 2
+			if n := sent.Add(1); n > 20 && n < 80 {
+				length = 4
+			}
+			if r.TTL < length {
+				return []netlab.Answer{r.Error(netip.AddrFrom4([4]byte{198, 51, 100, byte(100 + r.TTL)}), 11, 0, 0, -1)}
+			}
+			return []netlab.Answer{r.Echo()}
+		},
+	})
+	status, stdout, stderr := dping(t, "-trace", "-n", "-c", "60", "-i", "1ms", "203.0.113.5")
+	if status != 0 || stderr != "" {
+		t.Errorf("exit status %d, stderr %q", status, stderr)
+	}
+	wantMatch(t, stdout, `TRACE .*\n 1  198\.51\.100\.101 +0\.0% +60( +\d+\.\d{3}){5}\n 2  203\.0\.113\.5 +0\.0% +\d+( +\d+\.\d{3}){5}\n`)
 }
 
 func TestWayJSON(t *testing.T) {
