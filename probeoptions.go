@@ -97,8 +97,8 @@ func inRange(name string, n, low, high int, calls callSet, field func(*probeConf
 
 // WithTimeout sets how long each probe waits for its answer: above 0, 1 s by default. The wait begins when the echo
 // request leaves; one that finds no room to leave within that time ends with [ErrNoRoom], but waits for a minute if a
-// Sweep makes it to a host on the link. A reply counts by the time at which it arrived, not by when the program got
-// round to it.
+// Sweep makes it to a host on the link. A Trace waits longer for some of its probes, and not so long for others. A reply
+// counts by the time at which it arrived, not by when the program got round to it.
 func WithTimeout(d time.Duration) ProbeOption {
 	return probeOption(func(c *probeConfig) error {
 		if d <= 0 {

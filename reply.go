@@ -24,8 +24,9 @@ type Reply struct {
 	// section 2.6.1, RFC 4443 section 4.2): with the probe's whole secret in it, for which the payload must be 8 bytes or
 	// more, that is an answer too, and From is the address that it came from.
 	From netip.Addr
-	// RTT is the time from sending to the answer, never above the timeout. It is 0 when Err is not nil, except for an
-	// *ICMPError, whose time is measured too, and for ErrLate and ErrDuplicate, whose time may be above the timeout.
+	// RTT is the time from sending to the answer, never above the timeout, except that a Trace may wait longer. It is 0
+	// when Err is not nil, except for an *ICMPError, whose time is measured too, and for ErrLate and ErrDuplicate, whose
+	// time may be above the timeout.
 	RTT time.Duration
 	// TTL is the TTL or hop limit that the answer arrived with; 0 where it is not known.
 	TTL int
