@@ -18,8 +18,8 @@ const (
 	// traceCount is how many probes go to each distance, unless WithCount says so.
 	traceCount    = 3
 	maxTraceCount = 1000
-	// limitBurst is how many ICMP errors a router of Linux's sends to one destination at a time, before they are limited
-	// to one each limitPeriod (XRLIM_BURST_FACTOR and icmp_ratelimit, net/ipv4/icmp.c).
+	// limitBurst is how many ICMP errors a router of Linux's sends to one destination at a time, before they are
+	// limited to one each limitPeriod (XRLIM_BURST_FACTOR and icmp_ratelimit, net/ipv4/icmp.c).
 	limitBurst  = 6
 	limitPeriod = int64(time.Second)
 	// traceFlow is the flow of a Trace without WithFlow.
@@ -32,30 +32,31 @@ const (
 // 3 by default and 1,000 at most.
 //
 // The loop ends with the hop where the target answers; with the one where some router says that it lets the packet go
-// no farther, such as "unreachable" or "prohibited", unless something answers from there or beyond; after as many silent
-// hops in a row as WithGapLimit says; and at WithMaxHops, 30 by default. The last Hop says which, as its End. It begins
-// at the distance of WithFirstHop, by default 1. An error that ends it early comes last, with an empty Hop: that of ctx,
-// Close, a bad option or name, or a probe that this host would not send. Before it come the hops up to the farthest that
-// has answered, where what is still in flight has that error for its Err. Breaking the loop stops at once.
+// no farther, such as "unreachable" or "prohibited", unless something answers from there or beyond; after as many
+// silent hops in a row as WithGapLimit says; and at WithMaxHops, 30 by default. The last Hop says which, as its End.
+// It begins at the distance of WithFirstHop, by default 1. An error that ends it early comes last, with an empty Hop:
+// that of ctx, Close, a bad option or name, or a probe that this host would not send. Before it come the hops up to
+// the farthest that has answered, where what is still in flight has that error for its Err. Breaking the loop stops at
+// once.
 //
 // Probes for several distances are in flight together, so that silent routers cost a timeout or two, and not one each:
 // up to four distances beyond the farthest that has answered are tried at once, and one more every 30 ms of silence.
 // Of the probes for one distance, each leaves when the one before is settled, or after 50 ms, and after the third
 // WithInterval apart.
 //
-// A probe waits for WithTimeout, with two exceptions. Where nothing farther has answered, it waits for 3.5 s, or 3.5 times
-// a timeout of less than 1 s: Linux takes 3 s to find that a host on its link is missing, and to say "host unreachable".
-// And once all that is left is to
-// wait for silent probes that others have answered from farther away, these are given up after ten times the longest
-// RTT, or 25 ms if that is more, as traceroute(8) does by its option -w.
+// A probe waits for WithTimeout, with two exceptions. Where nothing farther has answered, it waits for 3.5 s, or 3.5
+// times a timeout of less than 1 s: Linux takes 3 s to find that a host on its link is missing, and to say "host
+// unreachable". And once all that is left is to wait for silent probes that others have answered from farther away,
+// these are given up after ten times the longest RTT, or 25 ms if that is more, as traceroute(8) does by its option
+// -w.
 //
 // Routers limit the ICMP errors that they send: Linux to one a second for each destination, after the first six
 // (icmp_ratelimit, Documentation/networking/ip-sysctl.rst). So where a router answered some of its probes and not
-// others, one of the missing is sent again, once 1.1 s have passed, and one more if that is answered. The same goes for a
-// hop that was silent while farther ones answered, if the Trace takes so long for other reasons, or the Pinger has asked
-// routers for more than six in the last seconds. The probes that the target left unanswered are not sent again: they are
-// lost. A probe that is too big for a link of the way is sent once
-// more, in fragments, unless WithDontFragment forbids them.
+// others, one of the missing is sent again, once 1.1 s have passed, and one more if that is answered. The same goes
+// for a hop that was silent while farther ones answered, if the Trace takes so long for other reasons, or the Pinger
+// has asked routers for more than six in the last seconds. The probes that the target left unanswered are not sent
+// again: they are lost. A probe that is too big for a link of the way is sent once more, in fragments, unless
+// WithDontFragment forbids them.
 //
 // All probes carry the same identifier and the same ICMP checksum, and over IPv6 the same flow label, so that routers
 // which share packets out among several paths send all of them one way (Paris traceroute). [WithFlow] chooses
@@ -91,8 +92,8 @@ func (p *Pinger) trace(
 	return err
 }
 
-// trace sends probes along the way, hands each hop to yield when it is settled, until yield returns false, and ends the
-// call. Where an error keeps it from going on, the source, if there is one, has the hops that are left.
+// trace sends probes along the way, hands each hop to yield when it is settled, until yield returns false, and ends
+// the call. Where an error keeps it from going on, the source, if there is one, has the hops that are left.
 func (c *call) trace(ctx context.Context, yield func(Hop) bool) (*traceSource, error) {
 	defer c.end()
 	count := c.config.count
@@ -132,8 +133,8 @@ func (c *call) trace(ctx context.Context, yield func(Hop) bool) (*traceSource, e
 	return s, cmp.Or(failure, err)
 }
 
-// strain counts a Trace of so many probes to each distance, and reports whether routers may have so many from this Pinger
-// now that they leave some unanswered.
+// strain counts a Trace of so many probes to each distance, and reports whether routers may have so many from this
+// Pinger now that they leave some unanswered.
 func (p *Pinger) strain(count int) bool {
 	for {
 		was, now := p.strained.Load(), p.age()

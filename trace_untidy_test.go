@@ -52,7 +52,10 @@ func TestTraceLateRouter(t *testing.T) {
 			}
 			return along(0, 5, 6)(n, m)
 		}))
-		want := []string{repeat(1, "10.0.0.1"), "2 10.0.0.2 10.0.0.2 *", repeat(3, "10.0.0.3"), repeat(4, "10.0.0.4"), "5 * * *", "6 * * *"}
+		want := []string{
+			repeat(1, "10.0.0.1"), "2 10.0.0.2 10.0.0.2 *", repeat(3, "10.0.0.3"), repeat(4, "10.0.0.4"),
+			"5 * * *", "6 * * *",
+		}
 		if got := lines(t, p, target, ping.WithMaxHops(6)); !slices.Equal(got, want) {
 			t.Errorf("got %q", got)
 		}
@@ -117,7 +120,7 @@ func TestTraceCutShortShowsHops(t *testing.T) {
 						if r.Sent.IsZero() || !r.Target.IsValid() {
 							t.Errorf("hop %d: %+v", h.Distance, r)
 						}
-						if !r.From.IsValid() && !errors.Is(r.Err, errors.Unwrap(last)) && r.Err == nil {
+						if !r.From.IsValid() && r.Err == nil {
 							t.Errorf("hop %d: %+v", h.Distance, r)
 						}
 					}
@@ -192,7 +195,8 @@ func TestTraceMissingHost(t *testing.T) {
 					last = h
 					got = append(got, sketch(h))
 				}
-				if c.want != nil && !slices.Equal(got, c.want) || last.End != ping.EndRefused || !strings.Contains(got[len(got)-1], "!H") {
+				if c.want != nil && !slices.Equal(got, c.want) || last.End != ping.EndRefused ||
+					!strings.Contains(got[len(got)-1], "!H") {
 					t.Errorf("got %q, which ends as %q", got, last.End)
 				}
 				if took := time.Since(start); took > 3750*ms {
@@ -241,7 +245,9 @@ func TestTraceRefusedInPassing(t *testing.T) {
 						t.Error(err)
 					}
 					last = h
-					if got := sketch(h); h.Distance == c.hop && got != c.want || h.Distance < min(c.hop, 5) && len(c.opts) == 0 && got != plain(h.Distance) {
+					got := sketch(h)
+					if h.Distance == c.hop && got != c.want ||
+						h.Distance < min(c.hop, 5) && len(c.opts) == 0 && got != plain(h.Distance) {
 						t.Errorf("got %q, want %q", got, c.want)
 					}
 				}
@@ -257,8 +263,8 @@ func TestTraceRefusedInPassing(t *testing.T) {
 	}
 }
 
-// A packet that is too big for a link of the way is sent again, for the system to send fragments, unless it must not be
-// fragmented.
+// A packet that is too big for a link of the way is sent again, for the system to send fragments, unless it must not
+// be fragmented.
 func TestTraceTooBig(t *testing.T) {
 	const host = "2001:db8::1"
 	for _, c := range []struct {

@@ -27,11 +27,12 @@
 // in <>. With -c as well it prints a table instead, as mtr(8) does in its report: n probes go to each hop, an
 // interval apart, and there are loss, number sent, and the last, mean, best and worst RTT and its standard deviation,
 // in milliseconds; SIGINT and SIGQUIT show it once the way is known. The table grows and shrinks as the way does: the
-// target has the last line, wherever it is, and the others are of routers. Names are looked up, unless -n is given. With
-// -json there is one object {"host":..., "hop":{...}} a hop; without -c, the last one says why the way ended, as its "end".
+// target has the last line, wherever it is, and the others are of routers. Names are looked up, unless -n is given.
+// With -json there is one object {"host":..., "hop":{...}} a hop; without -c, the last one says why the way ended, as
+// its "end".
 //
-// With -flow all probes take the same of several paths, and those of another flow perhaps another one, for pings, -trace
-// and -mtu alike. The latter two do so without it.
+// With -flow all probes take the same of several paths, and those of another flow perhaps another one, for pings,
+// -trace and -mtu alike. The latter two do so without it.
 //
 // With -mtu it finds the largest packet, in bytes with the headers, that reaches a host unfragmented. With -json that
 // is {"host":..., "target":..., "mtu":...}. With -v as well there is a line for each hop before that, as tracepath(8)

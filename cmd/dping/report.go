@@ -13,8 +13,8 @@ import (
 	"github.com/icmpsock/ping"
 )
 
-// A hopReport is a line of the table of -trace -c, or a hop of it with -json: of the routers at one distance, or of the
-// target.
+// A hopReport is a line of the table of -trace -c, or a hop of it with -json: of the routers at one distance, or of
+// the target.
 type hopReport struct {
 	Distance   int                   `json:"distance"`
 	Reached    bool                  `json:"reached"`
@@ -62,8 +62,8 @@ func inTransit(e *ping.ICMPError) bool {
 	return e.Type == exceeded && e.Code == 0 // code 1 is the target's, of fragments
 }
 
-// A report is the table of one host: the routers on the way, and at the end of it the target. It grows and shrinks as the
-// way does.
+// A report is the table of one host: the routers on the way, and at the end of it the target. It grows and shrinks as
+// the way does.
 type report struct {
 	host    string
 	addr    netip.Addr
@@ -75,8 +75,8 @@ type report struct {
 	probes  []context.CancelFunc // ends the probes to each of those distances
 }
 
-// settle counts how a probe to one of the routers, or where that was, ended. It reports whether the way turns out to be
-// longer.
+// settle counts how a probe to one of the routers, or where that was, ended. It reports whether the way turns out to
+// be longer.
 func (r *report) settle(at *hopReport, reply ping.Reply) (longer bool) {
 	if at.Distance > len(r.routers) || r.routers[at.Distance-1] != at {
 		return false // the way has become shorter meanwhile
@@ -152,7 +152,8 @@ func (o *output) report(
 					r.settle(h, ping.Reply{Err: e}) // what was in flight
 				default:
 					if reply.Sent.IsZero() {
-						complain(o.stderr, fmt.Errorf("%s: hop %d: probe %d not sent: %w", host, h.Distance, reply.Seq+1, reply.Err))
+						complain(o.stderr,
+							fmt.Errorf("%s: hop %d: probe %d not sent: %w", host, h.Distance, reply.Seq+1, reply.Err))
 					}
 					if r.settle(h, reply) {
 						probe(max(count-reply.Seq-1, 1))

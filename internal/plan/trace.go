@@ -184,8 +184,8 @@ func (t *Trace) Sent(now int64) {
 	}
 }
 
-// Settled says what became of a probe, and after how many nanoseconds. Each but Silent, Answered and InTransit is taken
-// for an ICMP error that ends the path, unless an answer comes from farther away.
+// Settled says what became of a probe, and after how many nanoseconds. Each but Silent, Answered and InTransit is
+// taken for an ICMP error that ends the path, unless an answer comes from farther away.
 func (t *Trace) Settled(p TraceProbe, o Outcome, rtt int64) {
 	h := &t.hops[p.Distance-t.first]
 	h.inFlight--

@@ -96,7 +96,7 @@ func TestTracePaths(t *testing.T) {
 			continue
 		}
 
-		w := walk{trace: NewTrace(count, first, most, gap, interval, time.Duration(timeout))}
+		w := walk{trace: newTrace(count, first, most, gap, interval)}
 		w.answer = func(p TraceProbe, nth int, now int64) (Outcome, int64) {
 			if p.Distance < first || p.Distance > most || p.Seq >= count {
 				t.Fatalf("seed %d: probe %+v", seed, p)
@@ -139,7 +139,8 @@ func TestTracePaths(t *testing.T) {
 				t.Errorf("seed %d, hop %d of %d: answered %v, want %v", seed, d, end, met, answered)
 			}
 		}
-		limit := int64(most)*stride + int64(patience) + int64(count)*(timeout+int64(interval)) + maxRetries*(limitPause+timeout)
+		limit := int64(most)*stride + int64(patience) + int64(count)*(timeout+int64(interval)) +
+			maxRetries*(limitPause+timeout)
 		if gap > 0 { // each distance may wait for one that answers
 			limit += int64(most) * timeout
 		}
@@ -202,7 +203,7 @@ func FuzzTrace(f *testing.F) {
 		}
 		sent := map[TraceProbe]int{}
 		turn := 0
-		w := walk{trace: NewTrace(count, first, most, gap, time.Duration(interval), time.Duration(timeout))}
+		w := walk{trace: newTrace(count, first, most, gap, time.Duration(interval))}
 		w.answer = func(p TraceProbe, _ int, now int64) (Outcome, int64) {
 			end, refused := pathEnd(w.outcomes, first, most, gap)
 			if refused {

@@ -9,6 +9,11 @@ import (
 
 const timeout = 1000 * ms
 
+// newTrace returns a Trace whose probes wait for timeout.
+func newTrace(count, first, most, gap int, interval time.Duration) *Trace {
+	return NewTrace(count, first, most, gap, interval, time.Duration(timeout))
+}
+
 // A departure is one probe as it left.
 type departure struct {
 	TraceProbe
@@ -110,29 +115,29 @@ func TestTracePace(t *testing.T) {
 		distance int // whose probes are looked at; 0: those with number 0 of all
 		want     []int64
 	}{
-		{"silence", NewTrace(1, 1, 8, 0, time.Second, time.Duration(timeout)), routers(nil), 0, []int64{0, 0, 0, 0, 30, 60, 90, 120}},
-		{"silence, from the third on", NewTrace(1, 3, 8, 0, time.Second, time.Duration(timeout)), routers(nil), 0, []int64{0, 0, 0, 0, 30, 60}},
-		{"a gap of 2", NewTrace(1, 1, 8, 2, time.Second, time.Duration(timeout)), routers(map[int]Outcome{1: InTransit}), 0, []int64{0, 0, 1}},
+		{"silence", newTrace(1, 1, 8, 0, time.Second), routers(nil), 0, []int64{0, 0, 0, 0, 30, 60, 90, 120}},
+		{"silence, from the third on", newTrace(1, 3, 8, 0, time.Second), routers(nil), 0, []int64{0, 0, 0, 0, 30, 60}},
+		{"a gap of 2", newTrace(1, 1, 8, 2, time.Second), routers(map[int]Outcome{1: InTransit}), 0, []int64{0, 0, 1}},
 		{
-			"answers go ahead", NewTrace(1, 1, 10, 0, time.Second, time.Duration(timeout)),
+			"answers go ahead", newTrace(1, 1, 10, 0, time.Second),
 			routers(map[int]Outcome{1: InTransit, 2: InTransit, 3: InTransit, 7: Answered}), 0,
 			[]int64{0, 0, 0, 0, 1, 1, 1}, // 4, 5 and 6 are not waited for
 		},
 		{
-			"answered probes follow one another", NewTrace(3, 1, 1, 0, time.Second, time.Duration(timeout)),
+			"answered probes follow one another", newTrace(3, 1, 1, 0, time.Second),
 			routers(map[int]Outcome{1: InTransit}), 1, []int64{0, 1, 2},
 		},
-		{"unanswered ones do after 50 ms", NewTrace(3, 1, 1, 0, time.Second, time.Duration(timeout)), routers(nil), 1, []int64{0, 50, 100}},
+		{"unanswered ones do after 50 ms", newTrace(3, 1, 1, 0, time.Second), routers(nil), 1, []int64{0, 50, 100}},
 		{
-			"the fourth keeps the interval", NewTrace(5, 1, 1, 0, 200*time.Millisecond, time.Duration(timeout)),
+			"the fourth keeps the interval", newTrace(5, 1, 1, 0, 200*time.Millisecond),
 			routers(map[int]Outcome{1: Answered}), 1, []int64{0, 1, 2, 202, 402},
 		},
 		{
-			"but not one of 0", NewTrace(5, 1, 1, 0, 0, time.Duration(timeout)),
+			"but not one of 0", newTrace(5, 1, 1, 0, 0),
 			routers(nil), 1, []int64{0, 50, 100, 150, 200},
 		},
 		{
-			"a limited router gets one more", NewTrace(2, 1, 1, 0, time.Second, time.Duration(timeout)),
+			"a limited router gets one more", newTrace(2, 1, 1, 0, time.Second),
 			func(_ TraceProbe, nth int, _ int64) (Outcome, int64) {
 				if nth == 0 {
 					return InTransit, ms
@@ -141,7 +146,7 @@ func TestTracePace(t *testing.T) {
 			}, 1, []int64{0, 1, 1101}, // and none after that, for it was not answered either
 		},
 		{
-			"and a second if the first is answered", NewTrace(4, 1, 1, 0, 0, time.Duration(timeout)),
+			"and a second if the first is answered", newTrace(4, 1, 1, 0, 0),
 			func(_ TraceProbe, nth int, _ int64) (Outcome, int64) {
 				if nth == 0 || nth > 3 {
 					return Refused, ms
@@ -150,7 +155,7 @@ func TestTracePace(t *testing.T) {
 			}, 1, []int64{0, 1, 51, 101, 1201, 2301},
 		},
 		{
-			"a target does not", NewTrace(2, 1, 1, 0, time.Second, time.Duration(timeout)),
+			"a target does not", newTrace(2, 1, 1, 0, time.Second),
 			func(_ TraceProbe, nth int, _ int64) (Outcome, int64) {
 				if nth == 0 {
 					return Answered, ms
@@ -159,11 +164,11 @@ func TestTracePace(t *testing.T) {
 			}, 1, []int64{0, 1},
 		},
 		{
-			"a silent router with one behind it does, if there is time", NewTrace(1, 1, 3, 0, time.Second, time.Duration(timeout)),
+			"a silent router with one behind it does, if there is time", newTrace(1, 1, 3, 0, time.Second),
 			routers(map[int]Outcome{2: InTransit}), 1, []int64{0, 1100},
 		},
 		{
-			"but not otherwise", NewTrace(3, 1, 2, 0, time.Second, time.Duration(timeout)),
+			"but not otherwise", newTrace(3, 1, 2, 0, time.Second),
 			routers(map[int]Outcome{2: InTransit}), 1, []int64{0, 25, 50},
 		},
 	} {
@@ -226,7 +231,7 @@ func TestTraceEnd(t *testing.T) {
 				c.path[d] = o
 			}
 			for _, count := range []int{1, 3, 7} {
-				w := walk{trace: NewTrace(count, c.first, c.most, c.gap, time.Second, time.Duration(timeout)), answer: routers(c.path)}
+				w := walk{trace: newTrace(count, c.first, c.most, c.gap, time.Second), answer: routers(c.path)}
 				w.run(t)
 				var want []int
 				for d := c.from; d <= c.to; d++ {
@@ -255,7 +260,7 @@ func TestTraceProbeTag(t *testing.T) {
 
 // What is settled while a probe waits for its turn may change which is next.
 func TestTraceTurn(t *testing.T) {
-	trace := NewTrace(1, 1, 30, 0, time.Second, time.Duration(timeout))
+	trace := newTrace(1, 1, 30, 0, time.Second)
 	var got []string
 	next := func(now int64) {
 		p, at, ok := trace.Next(now * ms)

@@ -55,7 +55,8 @@ func (t *Trace) known() int {
 	return min(len(t.hops), last-t.first+1)
 }
 
-// horizon is the last distance that is probed: one more than that of a refusal, to see whether something answers there.
+// horizon is the last distance that is probed: one more than that of a refusal, to see whether something answers
+// there.
 func (t *Trace) horizon() int {
 	last, end := t.ending()
 	if end == AtRefusal {
@@ -82,8 +83,8 @@ func (t *Trace) certain() bool {
 	return true
 }
 
-// hurried reports whether all that is left is to wait for hops that are silent, while others have answered from farther
-// away, or that are beyond a refusal.
+// hurried reports whether all that is left is to wait for hops that are silent, while others have answered from
+// farther away, or that are beyond a refusal.
 func (t *Trace) hurried() bool {
 	if t.Patient || t.first+len(t.hops) <= t.horizon() {
 		return false
@@ -100,9 +101,9 @@ func (t *Trace) hurried() bool {
 	return true
 }
 
-// Wait is how long a probe waits for its answer, as things stand. It is the timeout, with two exceptions. Where nothing
-// farther has answered, there may be no such host, and it takes a router 3 s to say so. And where all else is known, a
-// silent probe is not worth more than some of the RTTs that others have.
+// Wait is how long a probe waits for its answer, as things stand. It is the timeout, with two exceptions. Where
+// nothing farther has answered, there may be no such host, and it takes a router 3 s to say so. And where all else is
+// known, a silent probe is not worth more than some of the RTTs that others have.
 func (t *Trace) Wait(p TraceProbe) time.Duration {
 	last, end := t.ending()
 	next := t.farthest + 1 - t.first // the hop where such a host would be
