@@ -157,6 +157,7 @@ type traceSource struct {
 
 func newTraceSource(c *call, count int) *traceSource {
 	shape := *c.shape
+	shape.Patience = shape.Timeout // however long it waits for the answer
 	if shape.Flow == 0 {
 		shape.Flow = traceFlow
 	}

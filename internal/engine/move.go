@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"net"
@@ -32,8 +33,9 @@ func (c *Call) findPlace() (step, error) {
 		c.queued = c.conn.queue.PushBack(c)
 	}
 	if c.giveUp == 0 {
-		now, timeout := c.conn.now().Mono, int64(c.batch[0].Shape.Timeout)
-		c.giveUp = now + min(timeout, math.MaxInt64-now)
+		shape := c.batch[0].Shape
+		now, patience := c.conn.now().Mono, int64(cmp.Or(shape.Patience, shape.Timeout))
+		c.giveUp = now + min(patience, math.MaxInt64-now)
 	}
 	c.conn.schedule(c, c.giveUp)
 	return stepWait, nil
