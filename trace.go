@@ -124,7 +124,8 @@ func (c *call) trace(ctx context.Context, yield func(Hop) bool) (*traceSource, e
 				return false
 			}
 		}
-		c.Shorten(s.wait)
+		waits := s.Waits()
+		c.Shorten(func(tag int64) time.Duration { return waits(plan.TraceProbeOf(tag).Distance) })
 		return failure == nil
 	})
 	if broken {
@@ -176,7 +177,7 @@ func (s *traceSource) Next(now int64, p *flight.Probe) (at int64, ok bool) {
 		return 0, false
 	}
 	s.next = probe
-	wait := s.Wait(probe)
+	wait := s.Waits()(probe.Distance)
 	shape := s.shapes[probe.Distance]
 	if shape == nil || shape.Timeout != wait {
 		own := *s.shape
@@ -195,9 +196,6 @@ func (s *traceSource) Sent(now int64) {
 		s.replies[s.next.Distance] = append(list, Reply{Seq: s.next.Seq, Target: s.target, Sent: time.Now().Round(0)})
 	}
 }
-
-// wait is how long the probe with a tag waits.
-func (s *traceSource) wait(tag int64) time.Duration { return s.Wait(plan.TraceProbeOf(tag)) }
 
 // settled takes note of what became of a probe. It reports false if that ends the Trace.
 func (s *traceSource) settled(r *flight.Result) bool {

@@ -81,7 +81,7 @@ func TraceProbeOf(tag int64) TraceProbe { return TraceProbe{int(tag >> 16), int(
 // NewTrace returns a Trace of count probes to each distance, from first, 1 or more, to most. Of the probes to one
 // distance each leaves when the one before it is settled, or after 50 ms, and after the third interval apart. The
 // Trace gives up after gap distances in a row from which no answer came, or never if that is 0. Timeout is how long a
-// probe waits mostly; see Wait.
+// probe waits mostly; see Waits.
 func NewTrace(count, first, most, gap int, interval, timeout time.Duration) *Trace {
 	return &Trace{
 		count:    count,

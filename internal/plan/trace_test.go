@@ -61,10 +61,10 @@ func (w *walk) run(t testing.TB) {
 		if w.trace.Done() {
 			return
 		}
-		first := -1
+		first, waits := -1, w.trace.Waits()
 		for i := range w.inFlight {
 			s := &w.inFlight[i]
-			s.wait = min(s.wait, int64(w.trace.Wait(s.probe)))
+			s.wait = min(s.wait, int64(waits(s.probe.Distance)))
 			if first < 0 || s.at() < w.inFlight[first].at() {
 				first = i
 			}
@@ -75,7 +75,7 @@ func (w *walk) run(t testing.TB) {
 			t.Fatal("it does not end")
 		case ok && (first < 0 || at <= w.inFlight[first].at()):
 			w.now = max(w.now, at)
-			wait := int64(w.trace.Wait(p))
+			wait := int64(waits(p.Distance))
 			w.trace.Sent(w.now)
 			w.sent = append(w.sent, departure{p, w.now})
 			o, after := w.answer(p, sentTo[p.Distance], w.now)

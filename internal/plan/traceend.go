@@ -101,19 +101,23 @@ func (t *Trace) hurried() bool {
 	return true
 }
 
-// Wait is how long a probe waits for its answer, as things stand. It is the timeout, with two exceptions. Where
-// nothing farther has answered, there may be no such host, and it takes a router 3 s to say so. And where all else is
-// known, a silent probe is not worth more than some of the RTTs that others have.
-func (t *Trace) Wait(p TraceProbe) time.Duration {
+// Waits says how long the probes for each distance wait for their answers, as things stand. It is the timeout, with two
+// exceptions. Where nothing farther has answered, there may be no such host, and it takes a router 3 s to say so. And
+// where all else is known, a silent probe is not worth more than some of the RTTs that others have.
+func (t *Trace) Waits() func(distance int) time.Duration {
 	last, end := t.ending()
 	next := t.farthest + 1 - t.first // the hop where such a host would be
-	switch {
-	case p.Distance > t.farthest && end != AtTarget && end != AtRefusal && (next >= len(t.hops) || !t.whole(next)):
-		return max(t.timeout, time.Duration(float64(min(t.timeout, time.Second))*patience.Seconds()))
-	case (p.Distance < min(t.farthest, last) || p.Distance > last) && t.hurried():
-		return min(t.timeout, max(time.Duration(t.slowest)*near, briefly))
+	lonely := end != AtTarget && end != AtRefusal && (next >= len(t.hops) || !t.whole(next))
+	hurried := t.hurried()
+	return func(distance int) time.Duration {
+		switch {
+		case distance > t.farthest && lonely:
+			return max(t.timeout, time.Duration(float64(min(t.timeout, time.Second))*patience.Seconds()))
+		case hurried && (distance < min(t.farthest, last) || distance > last):
+			return min(t.timeout, max(time.Duration(t.slowest)*near, briefly))
+		}
+		return t.timeout
 	}
-	return t.timeout
 }
 
 // Take returns the distance of the next hop, in order, if all is known of it. A hop is taken once.
