@@ -143,13 +143,12 @@ type ICMPError struct {
 	// MPLS is the label stack that the echo request carried when it met the router, top first, where the router
 	// tells it (RFC 4950); else nil.
 	MPLS []MPLSLabel `json:"mpls,omitempty"`
-}
-
-// An MPLSLabel is one entry of an MPLS label stack (RFC 3032 section 2.1).
-type MPLSLabel struct {
-	Label        int `json:"label"`         // 0 to 1,048,575
-	TrafficClass int `json:"traffic_class"` // 0 to 7 (RFC 5462)
-	TTL          int `json:"ttl"`           // 0 to 255
+	// Interfaces are those by which the echo request came to the router or would have left it, where the router tells
+	// them (RFC 5837); else nil.
+	Interfaces []ICMPInterface `json:"interfaces,omitempty"`
+	// Objects are all that the error's extension holds (RFC 4884), in its order, for programs that know more of them:
+	// those too of which MPLS and Interfaces are made. Up to 16 are kept, 1,280 bytes in all.
+	Objects []ICMPObject `json:"objects,omitempty"`
 }
 
 // Error is what a person would say, such as "destination host unreachable, from 10.0.1.254".

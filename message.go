@@ -51,8 +51,8 @@ type Message struct {
 	Time time.Time
 
 	// Err, on a received message, is the ICMP error that quotes Data; nil: Data is an echo reply. From is a valid
-	// address of Addr's IP version, Type and Code are that version's; MTU and MPLS are as far as the error tells. It
-	// ends the probe, unless it is a redirect or a source quench. It becomes the probe's error: the transport
-	// does not use it again, nor its MPLS.
+	// address of Addr's IP version, Type and Code are that version's; the rest is as far as the error tells. It ends
+	// the probe, unless it is a redirect or a source quench. It becomes the probe's error: the transport does not use
+	// it again, nor its slices.
 	Err *ICMPError
 }

@@ -244,50 +244,10 @@ func addrOf(a net.Addr) (netip.Addr, bool) {
 
 // quoted turns an ICMP error message into what it quotes. It reports false if m is none, or not about us.
 func (s *socket) quoted(m *Message) bool {
-	protocol := 1
-	if s.v6 {
-		protocol = 58
-	}
-	parsed, err := icmp.ParseMessage(protocol, m.Data)
-	if err != nil {
+	e, to, message, ok := wire.CutError(m.Data, m.Addr)
+	if !ok || len(message) < wire.HeaderLen || binary.BigEndian.Uint16(message[4:]) != s.id {
 		return false
 	}
-	var quote []byte
-	e := &ICMPError{Type: int(m.Data[0]), Code: int(m.Data[1]), From: m.Addr}
-	switch body := parsed.Body.(type) {
-	case *icmp.DstUnreach:
-		quote, e.MPLS = body.Data, labelsOf(body.Extensions)
-		if e.wire().TooBig() {
-			e.MTU = int(binary.BigEndian.Uint16(m.Data[6:]))
-		}
-	case *icmp.TimeExceeded:
-		quote, e.MPLS = body.Data, labelsOf(body.Extensions)
-	case *icmp.ParamProb:
-		quote, e.MPLS = body.Data, labelsOf(body.Extensions)
-	case *icmp.PacketTooBig:
-		quote, e.MTU = body.Data, body.MTU
-	default:
-		return false
-	}
-	var ok bool
-	if m.Addr, m.Data, ok = wire.CutQuote(quote, s.v6); !ok {
-		return false
-	}
-	m.Err = e
-	return binary.BigEndian.Uint16(m.Data[4:]) == s.id
-}
-
-// labelsOf is the first MPLS label stack among an error's extensions, nil for none.
-func labelsOf(extensions []icmp.Extension) (labels []MPLSLabel) {
-	for _, x := range extensions {
-		stack, ok := x.(*icmp.MPLSLabelStack)
-		if !ok {
-			continue
-		}
-		for _, l := range stack.Labels {
-			labels = append(labels, MPLSLabel{Label: l.Label, TrafficClass: l.TC, TTL: l.TTL})
-		}
-		return labels[:min(len(labels), wire.MaxLabels)]
-	}
-	return nil
+	m.Addr, m.Data, m.Err = to, message, icmpError(e)
+	return true
 }

@@ -112,7 +112,7 @@ func TestTraceSilence(t *testing.T) {
 		case 3:
 			return []netlab.Answer{exceededAt(r).Later(timeout + 100*ms)}
 		case 4:
-			return quoting(func(p *netlab.Packet) { p.Dst = p.Dst.Next() })
+			return quoting(func(p *netlab.Packet) { p.Dst, p.Payload = p.Dst.Next(), p.Payload[:7] })
 		case 5:
 			return quoting(func(p *netlab.Packet) { p.Payload[3]++ })
 		case 7:
@@ -154,15 +154,15 @@ func TestTraceMPLS(t *testing.T) {
 			return []netlab.Answer{r.ErrorMPLS(from, typ, 0,
 				netlab.MPLSLabel{Label: 1<<20 - 1, TrafficClass: 7, TTL: 255}, netlab.MPLSLabel{TTL: 1})}
 		case 3:
-			return []netlab.Answer{r.ErrorExtended(from, typ, 0, 256, true, netlab.MPLSExtension(one))}
+			return []netlab.Answer{r.ErrorExtended(from, typ, 0, 256, netlab.LengthTold, netlab.MPLSExtension(one))}
 		case 4: // from before RFC 4884
-			return []netlab.Answer{r.ErrorExtended(from, typ, 0, 128, false, netlab.MPLSExtension(one))}
+			return []netlab.Answer{r.ErrorExtended(from, typ, 0, 128, netlab.LengthUntold, netlab.MPLSExtension(one))}
 		case 5:
-			return []netlab.Answer{r.ErrorExtended(from, typ, 0, 128, true, spoilt)}
+			return []netlab.Answer{r.ErrorExtended(from, typ, 0, 128, netlab.LengthTold, spoilt)}
 		case 6:
-			return []netlab.Answer{r.ErrorExtended(from, typ, 0, 128, true, nil)}
+			return []netlab.Answer{r.ErrorExtended(from, typ, 0, 128, netlab.LengthTold, nil)}
 		case 7:
-			return []netlab.Answer{r.ErrorExtended(from, typ, 0, 128, true, spoilt[:6])}
+			return []netlab.Answer{r.ErrorExtended(from, typ, 0, 128, netlab.LengthTold, spoilt[:6])}
 		case 8:
 			return []netlab.Answer{exceededAt(r)}
 		}

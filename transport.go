@@ -198,24 +198,3 @@ func (l *link) Drops() uint64 {
 
 // Close implements engine.Link.
 func (l *link) Close() error { return l.transport.Close() }
-
-// wire is the error as the inner rooms have it.
-func (e *ICMPError) wire() *wire.Error {
-	if e == nil {
-		return nil
-	}
-	w := &wire.Error{Type: e.Type, Code: e.Code, From: e.From, MTU: e.MTU}
-	for _, l := range e.MPLS {
-		w.MPLS = append(w.MPLS, wire.Label(l))
-	}
-	return w
-}
-
-// icmpError is a wire.Error as callers see it.
-func icmpError(w *wire.Error) *ICMPError {
-	e := &ICMPError{Type: w.Type, Code: w.Code, From: w.From, MTU: w.MTU}
-	for _, l := range w.MPLS {
-		e.MPLS = append(e.MPLS, MPLSLabel(l))
-	}
-	return e
-}

@@ -149,13 +149,14 @@ func (l *log) list(keep func(*Record) bool) (list []Record) {
 	return list
 }
 
-// clone copies an error, if there is one, with its labels.
+// clone copies an error, if there is one, with its labels and the like.
 func clone(e *ping.ICMPError) *ping.ICMPError {
 	if e == nil {
 		return nil
 	}
 	own := *e
-	own.MPLS = slices.Clone(e.MPLS)
+	own.MPLS, own.Interfaces = slices.Clone(e.MPLS), slices.Clone(e.Interfaces)
+	own.Objects = slices.Clone(e.Objects)
 	return &own
 }
 

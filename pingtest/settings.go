@@ -181,8 +181,8 @@ func Unreachable(from string) Setting {
 // the host's own address. Type and Code are not looked at: they may be those of advice, too, such as a redirect. Here
 // and with [Unreachable], whoever From is, RTT, loss and TTL are those of the host that has the setting.
 func Refuse(e ping.ICMPError) Setting {
-	e.MPLS = slices.Clone(e.MPLS)
-	return func(s *settings) { s.refusal, s.unreachable = &e, netip.Addr{} }
+	own := clone(&e)
+	return func(s *settings) { s.refusal, s.unreachable = own, netip.Addr{} }
 }
 
 // MTU limits requests to the host, and to the hosts behind it, to packets of n bytes, IP header included: 68 or more;

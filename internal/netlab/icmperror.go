@@ -5,6 +5,7 @@ package netlab
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 )
 
 // Linux makes no ICMP error longer than what every host must accept.
@@ -48,37 +49,67 @@ type MPLSLabel struct {
 // the packet had where it ended, as RFC 4884 and RFC 4950 say.
 func (r *Request) ErrorMPLS(from netip.Addr, typ, code byte, stack ...MPLSLabel) Answer {
 	// The least quotation that RFC 4884 allows.
-	return r.ErrorExtended(from, typ, code, 128, true, MPLSExtension(stack...))
+	return r.ErrorExtended(from, typ, code, 128, LengthTold, MPLSExtension(stack...))
 }
 
 // MPLSExtension returns the bytes of an ICMP extension with a label stack.
 func MPLSExtension(stack ...MPLSLabel) []byte {
-	extension := []byte{2 << 4, 0, 0, 0}
-	extension = binary.BigEndian.AppendUint16(extension, uint16(4+4*len(stack)))
-	extension = append(extension, 1, 1) // class and type of an incoming stack
+	return Extension(MPLSObject(stack...))
+}
+
+// Extension returns the bytes of an ICMP extension with objects.
+func Extension(objects ...[]byte) []byte {
+	extension := slices.Concat([]byte{2 << 4, 0, 0, 0}, slices.Concat(objects...))
+	binary.BigEndian.PutUint16(extension[2:], ^fold(sum(0, extension)))
+	return extension
+}
+
+// ExtensionObject returns an object of an ICMP extension.
+func ExtensionObject(class, typ byte, data ...byte) []byte {
+	object := binary.BigEndian.AppendUint16(nil, uint16(4+len(data)))
+	return append(append(object, class, typ), data...)
+}
+
+// MPLSObject returns the object with a label stack.
+func MPLSObject(stack ...MPLSLabel) []byte {
+	var entries []byte
 	for i, l := range stack {
 		entry := l.Label<<12 | uint32(l.TrafficClass&7)<<9 | uint32(l.TTL)
 		if i == len(stack)-1 {
 			entry |= 1 << 8 // the bottom
 		}
-		extension = binary.BigEndian.AppendUint32(extension, entry)
+		entries = binary.BigEndian.AppendUint32(entries, entry)
 	}
-	binary.BigEndian.PutUint16(extension[2:], ^fold(sum(0, extension)))
-	return extension
+	return ExtensionObject(1, 1, entries...) // class and type of an incoming stack
 }
+
+// A Length says how an ICMP error with an extension tells the length of its quotation.
+type Length int
+
+const (
+	LengthTold    Length = iota // as RFC 4884 has it, in words of 4 or 8 bytes
+	LengthUntold                // not at all, as before RFC 4884
+	LengthInBytes               // in bytes, as some routers do
+)
 
 // ErrorExtended returns an ICMP error about the request with the bytes of an
 // extension after a quotation of a fixed length, a multiple of 8, padded with
-// zeros. Routers from before RFC 4884 don't tell that length.
-func (r *Request) ErrorExtended(from netip.Addr, typ, code byte, quotation int, told bool, extension []byte) Answer {
+// zeros.
+func (r *Request) ErrorExtended(
+	from netip.Addr, typ, code byte, quotation int, length Length, extension []byte,
+) Answer {
 	body := make([]byte, quotation)
 	copy(body, r.Packet)
+	unit, shift := 4, 16
+	if from.Is6() {
+		unit, shift = 8, 24
+	}
 	info := uint32(0)
-	switch {
-	case told && from.Is6():
-		info = uint32(quotation/8) << 24
-	case told:
-		info = uint32(quotation/4) << 16
+	switch length {
+	case LengthTold:
+		info = uint32(quotation/unit) << shift
+	case LengthInBytes:
+		info = uint32(quotation) << shift
 	}
 	return icmpError(r.Packet, append(body, extension...), from, typ, code, info)
 }

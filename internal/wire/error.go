@@ -38,6 +38,10 @@ type Error struct {
 	// MPLS is the label stack that the quoted message carried when it met the router, top first, where the router tells
 	// it (RFC 4950); else nil.
 	MPLS []Label
+	// Interfaces are what the router tells of those interfaces that the quoted message came or went by; mostly nil.
+	Interfaces []Interface
+	// Objects are all objects of the error's extension, in order, those too of which MPLS and Interfaces are made.
+	Objects []Object
 }
 
 // A Label is one entry of an MPLS label stack (RFC 3032 section 2.1).

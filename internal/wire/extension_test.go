@@ -36,6 +36,11 @@ func TestExtensions(t *testing.T) {
 		b[2], b[3] = 0, 0
 		return b
 	}
+	reserved := func(b []byte) []byte {
+		b = bytes.Clone(b)
+		b[1] = 1
+		return b
+	}
 	for _, c := range []struct {
 		name      string
 		extension []byte
@@ -51,7 +56,13 @@ func TestExtensions(t *testing.T) {
 		{"bytes after the bottom", extended(object(1, 1, 0, 6, 0x43, 1, 9, 9, 9, 9)), 108, true, labels[:1]},
 		{"no bottom", extended(object(1, 1, 0, 6, 0x42, 1)), 108, true, labels[:1]},
 		{"no checksum", unsummed(extended(stack)), 108, true, labels},
-		{"no checksum, and a guess", unsummed(extended(stack)), 0, false, nil},
+		{"no checksum, where it mostly is", unsummed(extended(stack)), 0, true, labels},
+		{"no checksum, and reserved bits", unsummed(reserved(extended(stack))), 0, false, nil},
+		{"no checksum, and bytes after it", append(unsummed(extended(stack)), 0, 0), 0, false, nil},
+		{"further on", slices.Concat(quote[:20], extended(stack)), 0, true, labels},
+		{"further on, no checksum", slices.Concat(quote[:20], unsummed(extended(stack))), 0, false, nil},
+		{"further on, a wrong checksum", slices.Concat(quote[:20], spoil(extended(stack), 9)), 0, false, nil},
+		{"not where it is told", extended(stack), 64, true, labels},
 		{"another type", extended(object(1, 2, 0, 6, 0x43, 1)), 108, true, nil},
 		{"another class only", extended(object(3, 1, 0, 6, 0x43, 1)), 108, true, nil},
 		{"version 3", spoil(extended(stack), 0), 108, true, nil},
@@ -62,13 +73,13 @@ func TestExtensions(t *testing.T) {
 		{"an object of length 0", extended([]byte{0, 0, 1, 1, 0, 6, 0x43, 1}), 108, true, nil},
 		{"an object that is too long", extended([]byte{0, 12, 1, 1, 0, 6, 0x43, 1}), 108, true, nil},
 		{"half an object", extended([]byte{0, 8}), 108, false, nil},
-		{"an offset beyond the end", extended(stack), 500, false, nil},
+		{"an offset beyond the end", extended(stack), 500, true, labels},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			data := slices.Concat(quote, c.extension)
 			want := data
 			if c.cut {
-				want = quote
+				want = data[:len(data)-len(bytes.TrimLeft(c.extension, "U"))] // U, 0x55, is the quotation
 			}
 			var e Error
 			if got := e.SplitQuote(data, c.offset, 20); !bytes.Equal(got, want) {
@@ -131,12 +142,42 @@ func FuzzExtensions(f *testing.F) {
 	})
 }
 
-// A hostile packet has no more labels kept than any network stacks.
-func TestManyLabels(t *testing.T) {
-	objects := make([]byte, 60_000)
-	binary.BigEndian.PutUint16(objects, uint16(len(objects)))
-	objects[2], objects[3] = classMPLS, typeIncoming
-	if n := len(parseLabels(objects)); n != MaxLabels {
-		t.Errorf("%d labels, want %d", n, MaxLabels)
+// A hostile packet has no more of it kept than any router sends.
+func TestHostileExtension(t *testing.T) {
+	for _, size := range []int{4, 8, 1200, 60_000} {
+		var b []byte
+		for len(b) < 64_000 {
+			o := make([]byte, size)
+			binary.BigEndian.PutUint16(o, uint16(size))
+			o[2], o[3] = classMPLS, typeIncoming
+			b = append(b, o...)
+		}
+		var e Error
+		e.takeObjects(b)
+		kept := 0
+		for _, o := range e.Objects {
+			kept += objectHeaderLen + len(o.Data)
+		}
+		if len(e.MPLS) > MaxLabels || len(e.Objects) > MaxObjects || kept > maxObjectBytes {
+			t.Errorf("of objects of %d bytes: %d labels, %d objects of %d bytes", size, len(e.MPLS), len(e.Objects), kept)
+		}
+	}
+}
+
+// No echo request that NewTemplate makes, whole or cut, and padded or not, is taken for an extension.
+func TestNoExtension(t *testing.T) {
+	template, err := NewTemplate(false, 2000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range len(template) {
+		for _, header := range []int{20, 40, 60} {
+			for _, data := range [][]byte{template[:n:n], append(template[:n:n], make([]byte, 128)...)} {
+				var e Error
+				if got := e.SplitQuote(data, 0, header); len(got) != len(data) || e.Objects != nil {
+					t.Fatalf("%d bytes after a header of %d: cut to %d, %v", len(data), header, len(got), e.Objects)
+				}
+			}
+		}
 	}
 }
