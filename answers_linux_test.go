@@ -75,7 +75,22 @@ func TestNetwork(t *testing.T) {
 		}, counts{errors: 4}},
 		{"unreachable, another destination quoted", func(r *netlab.Request, _ int) []netlab.Answer {
 			return []netlab.Answer{unreachable(r, r.Altered(func(p *netlab.Packet) { p.Dst = elsewhere(p.Dst) }))}
+		}, counts{errors: 4}},
+		{"unreachable, another destination quoted, and less than the cookie", func(r *netlab.Request, _ int) []netlab.Answer {
+			return []netlab.Answer{unreachable(r, r.Altered(func(p *netlab.Packet) {
+				p.Dst, p.Payload = elsewhere(p.Dst), p.Payload[:7]
+			}))}
 		}, counts{stray: 4}},
+		{"unreachable, zeroed from the cookie on", func(r *netlab.Request, _ int) []netlab.Answer {
+			return []netlab.Answer{unreachable(r, r.Altered(func(p *netlab.Packet) { clear(p.Payload) }))}
+		}, counts{errors: 4}},
+		{"unreachable, rubbish from the cookie on", func(r *netlab.Request, n int) []netlab.Answer {
+			return []netlab.Answer{unreachable(r, r.Altered(func(p *netlab.Packet) {
+				for i := range p.Payload {
+					p.Payload[i] = byte(i*37 + n)
+				}
+			}))}
+		}, counts{errors: 4}},
 		{"unreachable, another cookie quoted", func(r *netlab.Request, _ int) []netlab.Answer {
 			return []netlab.Answer{unreachable(r, r.Altered(func(p *netlab.Packet) { p.Payload[3]++ }))}
 		}, counts{stray: 4}},

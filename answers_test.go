@@ -93,7 +93,11 @@ func TestAnswers(t *testing.T) {
 			return []delayed{{210 * ms, refusal(m, "192.0.2.254", 3, 1)}}
 		}, counts{lost: 2}},
 		{"refusal of another destination", 56, 2, func(_ int, m ping.Message) []delayed {
-			m.Addr = other
+			m.Addr = other // as a translator of addresses leaves it: the cookie tells
+			return []delayed{{5 * ms, refusal(m, "192.0.2.254", 3, 1)}}
+		}, counts{lost: 2, errors: 2}},
+		{"refusal of another destination, of 8 bytes", 56, 2, func(_ int, m ping.Message) []delayed {
+			m.Addr, m.Data = other, m.Data[:8]
 			return []delayed{{5 * ms, refusal(m, "192.0.2.254", 3, 1)}}
 		}, counts{lost: 2, stray: 2}},
 		{"refusal of another cookie", 56, 2, func(_ int, m ping.Message) []delayed {

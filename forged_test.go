@@ -59,8 +59,8 @@ func (g *guesser) cookie(right uint64) uint64 {
 	return guess
 }
 
-// No reply with a wrong cookie is accepted, whoever it says that it comes from; nor a quotation with one. Of the probes
-// a tenth is just being sent.
+// No reply with a wrong cookie is accepted, whoever it says that it comes from; nor a quotation with one that is as it
+// was sent otherwise. Of the probes a tenth is just being sent.
 func TestForged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const probes = 1000

@@ -95,6 +95,10 @@ func TestTrace(t *testing.T) {
 		{"another destination quoted", three, at(2, func(m ping.Message, usual []delayed) []delayed {
 			usual[0].Addr = netip.MustParseAddr("192.0.2.77")
 			return usual
+		}), found(arrived), []int{3, 3, 3, 3}},
+		{"another destination quoted, and 8 bytes", three, at(2, func(m ping.Message, usual []delayed) []delayed {
+			usual[0].Addr, usual[0].Data = netip.MustParseAddr("192.0.2.77"), usual[0].Data[:8]
+			return usual
 		}), unheard, []int{3, 3, 3, 3}},
 		{"another cookie quoted", three, at(2, func(m ping.Message, usual []delayed) []delayed {
 			usual[0].Data = bytes.Clone(usual[0].Data)

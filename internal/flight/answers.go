@@ -60,15 +60,22 @@ func (t *Table) Accept(p *wire.Packet, read Stamp) {
 	if p.Err == nil && proof && len(e.Payload) < size {
 		a.truncated, size = true, len(e.Payload)
 	}
+	known := e.HasCookie(s.cookie, size)
 	switch {
-	case !e.HasCookie(s.cookie, size), elsewhere && p.Err != nil:
+	case p.Err != nil && known && proof && v6 == s.isV6():
+		t.arrive(s, &a) // wherever a translated destination says that it went
+	case p.Err != nil && (elsewhere || !known && e.OfAnother(size)):
+		t.stray(s, &a)
+	case p.Err != nil:
+		t.arrive(s, &a) // by the destination and the sequence number, all that a router must quote (RFC 792)
+	case !known:
 		t.stray(s, &a)
 	case elsewhere && !(proof && v6 && s.isV6()):
 		if proof {
 			t.noteElsewhere(&a)
 		}
 		t.stray(s, &a)
-	case p.Err == nil && !e.Intact(size):
+	case !e.Intact(size):
 		t.counts.Corrupted++
 		t.tell(Corrupted, s, &a)
 	default:

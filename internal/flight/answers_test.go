@@ -152,8 +152,94 @@ func TestStrayError(t *testing.T) {
 	in.Anomalies = true
 	m := refusalOf(p, wire.Unreachable4, 1, 50)
 	m.Addr = modelAddrs[1]
+	m.Data[wire.HeaderLen]++
 	f.Accept(m, Stamp{100, 100})
 	if len(in.results) != 1 || in.results[0].Kind != Stray || in.results[0].From != m.Err.From {
 		t.Errorf("results %+v, want a stray from %v", in.results, m.Err.From)
+	}
+}
+
+// What ends a probe of what an ICMP error quotes: its whole cookie, wherever a translated destination says that it
+// went; or else its sequence number and destination, whatever follows them, unless that is plainly another probe's.
+func TestWhatErrorsQuote(t *testing.T) {
+	const cookie, end = wire.HeaderLen, wire.HeaderLen + wire.CookieLen
+	zeroed := func(from int) func([]byte) []byte {
+		return func(b []byte) []byte { clear(b[from:]); return b }
+	}
+	first := func(n int) func([]byte) []byte {
+		return func(b []byte) []byte { return b[:n] }
+	}
+	for _, c := range []struct {
+		name   string
+		size   int
+		change func([]byte) []byte // nil: none
+		here   bool                // it ends the probe, with the destination quoted as it was
+		nat    bool                // and with another
+	}{
+		{"all", 56, nil, true, true},
+		{"8 bytes", 56, first(8), true, false},
+		{"a part of the cookie", 56, first(15), true, false},
+		{"the cookie", 56, first(16), true, true},
+		{"the rest zeroed", 56, zeroed(8), true, false},
+		{"zeroed after the cookie", 56, zeroed(end), true, true},
+		{"zeroed within the cookie", 56, zeroed(12), true, false},
+		{"a zeroed cookie and no more", 56, func(b []byte) []byte { clear(b[cookie:end]); return b[:end] }, true, false},
+		{"rubbish", 56, func(b []byte) []byte {
+			for i := cookie; i < len(b); i++ {
+				b[i] = byte(i * 37)
+			}
+			return b
+		}, true, false},
+		{"padded", 56, func(b []byte) []byte { return append(b, make([]byte, 64)...) }, true, true},
+		{"longer", 56, func(b []byte) []byte { return append(b, 56) }, true, true},
+		{"no payload", 0, nil, true, false},
+		{"half a cookie", 4, nil, true, false},
+		{"half a cookie, zeroed", 4, zeroed(8), true, false},
+		{"nothing but a cookie", 8, nil, true, true},
+		{"another's cookie", 56, func(b []byte) []byte { b[cookie]++; return b }, false, false},
+		{"another's cookie, padded", 56, func(b []byte) []byte { b[end-1]++; return append(b, 0, 0, 0, 0) }, false, false},
+		{"another's cookie, cut", 56, func(b []byte) []byte { b[cookie]++; return b[:end+8] }, false, false},
+		{"less than 8 bytes", 56, first(7), false, false},
+		{"another type", 56, func(b []byte) []byte { b[0]++; return b }, false, false},
+	} {
+		for _, v6 := range []bool{false, true} {
+			for _, nat := range []bool{false, true} {
+				f, in, p := oneInFlight(t, v6, c.size)
+				typ := wire.Unreachable4
+				if v6 {
+					typ = wire.Unreachable6
+				}
+				m := refusalOf(p, typ, 1, 50)
+				if c.change != nil {
+					m.Data = c.change(m.Data)
+				}
+				want := c.here
+				if nat {
+					m.Addr, want = modelFroms[family(p.Dst)], c.nat
+				}
+				f.Accept(m, Stamp{100, 100})
+				got := len(in.results) == 1 && in.results[0].Kind == Refused && in.results[0].From == m.Err.From
+				if got != want || f.counts.Stray == 1 == got {
+					t.Errorf("%s, v6 %v, translated %v: ended %v, want %v; %+v", c.name, v6, nat, got, want, f.counts)
+				}
+			}
+		}
+	}
+}
+
+// The cookie of a probe of one IP version is no proof in an error about a packet of the other.
+func TestErrorOfOtherFamily(t *testing.T) {
+	for _, v6 := range []bool{false, true} {
+		f, in, p := oneInFlight(t, v6, 56)
+		m := refusalOf(p, wire.Unreachable4, 1, 50)
+		m.Addr, m.Data[0] = modelFroms[1], wire.EchoRequest6
+		if v6 {
+			m.Addr, m.Data[0] = modelFroms[0], wire.EchoRequest4
+		}
+		m.Err.From = m.Addr
+		f.Accept(m, Stamp{100, 100})
+		if len(in.results) != 0 || f.counts.Stray != 1 {
+			t.Errorf("v6 %v: results %+v, counts %+v", v6, in.results, f.counts)
+		}
 	}
 }

@@ -59,7 +59,8 @@ func (f *forger) source(dst netip.Addr) netip.Addr {
 	return dst
 }
 
-// No reply with a wrong cookie is accepted, whoever it says that it comes from; nor a quotation with one.
+// No reply with a wrong cookie is accepted, whoever it says that it comes from; nor a quotation with one that is as it
+// was sent otherwise.
 func TestForged(t *testing.T) {
 	n := *forged
 	if n == 0 {
@@ -113,5 +114,44 @@ func TestForged(t *testing.T) {
 	}
 	if f.counts.Received != 1000 || len(in.results) != 1000 {
 		t.Errorf("%d true replies, counts %+v", len(in.results), f.counts)
+	}
+}
+
+// Who sees neither the probes nor their destinations ends none by an ICMP error, whatever of the rest it knows or
+// guesses: the sequence numbers, the other probes' cookies, all but one byte of the cookie.
+func TestForgedQuotations(t *testing.T) {
+	f, in := newTableAndInbox(false)
+	who := &forger{Rand: rand.New(rand.NewPCG(17, 18)), cookies: []uint64{0}}
+	var probes []*Probe
+	for i := range 1000 {
+		dst := modelAddrs[i%len(modelAddrs)]
+		p := &Probe{
+			Dst:   dst,
+			Shape: &Shape{Template: newTemplate(t, dst.Is6(), modelSizes[i%len(modelSizes)]), Timeout: time.Hour},
+		}
+		f.Take(in, p)
+		f.Sent(p, Stamp{}, 0)
+		probes = append(probes, p)
+		who.cookies = append(who.cookies, p.Cookie)
+	}
+	const n = 200_000
+	for range n {
+		p := probes[who.IntN(len(probes))]
+		data := wire.AppendEcho(nil, p.Shape.Template, p.Seq, who.cookie(p.Cookie))
+		switch who.IntN(4) {
+		case 0:
+			data = data[:wire.HeaderLen+who.IntN(min(p.Shape.Size(), wire.CookieLen)+1)]
+		case 1:
+			clear(data[wire.HeaderLen:])
+		case 2:
+			data = wire.AppendEcho(nil, p.Shape.Template, p.Seq, p.Cookie)
+			data = data[:wire.HeaderLen+min(p.Shape.Size(), wire.CookieLen-1)]
+		}
+		m := wire.Packet{Addr: modelFroms[family(p.Dst)], Data: data, Time: time.Unix(0, 5)}
+		m.Err = &wire.Error{Type: wire.TimeExceeded4, From: m.Addr}
+		f.Accept(&m, Stamp{10, 10})
+	}
+	if len(in.results) != 0 || f.counts != (Counts{Sent: 1000, Stray: n}) {
+		t.Errorf("%d forged: %d results, counts %+v", n, len(in.results), f.counts)
 	}
 }

@@ -221,7 +221,9 @@ func (m *model) judge(p *modelProbe, msg *wire.Packet, a *modelArrival) Kind {
 	asked := msg.Addr == p.Dst
 	if msg.Err != nil {
 		a.from = msg.Err.From
-		if known && asked {
+		n := min(len(sent), len(got))
+		faithful := n > wire.CookieLen && bytes.Equal(got[wire.CookieLen:n], sent[wire.CookieLen:n])
+		if known && whole && family(msg.Addr) == family(p.Dst) || asked && (known || !faithful) {
 			return Answered
 		}
 		return Stray

@@ -109,6 +109,14 @@ func (e *Echo) Intact(size int) bool {
 	return len(e.Payload) == size && e.Code == 0 && counts(e.Payload)
 }
 
+// OfAnother reports whether a message that an ICMP error quotes, whose cookie is not that of a probe sent with size
+// bytes of payload, is another probe's: what it has after the cookie is what was sent. Where a router has changed what
+// it quotes, beyond the 8 bytes that it must not, that is not so.
+func (e *Echo) OfAnother(size int) bool {
+	n := min(len(e.Payload), size)
+	return n > CookieLen && counts(e.Payload[:n])
+}
+
 // counts reports whether a payload counts up as NewTemplate has it, from the end of the cookie on.
 func counts(payload []byte) bool {
 	// The number that 0, 1, ... 7 are in memory, and the one to add to it for each step up. From a multiple of 8 on,
