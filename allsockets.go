@@ -23,9 +23,10 @@ func WithAllSockets(on bool) Option {
 // errAllOpen says that there is no socket for what is asked, and will be none.
 var errAllOpen = errors.New("WithAllSockets: New has opened no such socket, and no others are opened later")
 
-// openAll opens what WithAllSockets asks for beside the first line of each family. The caller holds p.opening.
+// openAll opens what WithAllSockets asks for beside the first line of each family: over a Transport, nothing. The caller
+// holds p.opening.
 func (p *Pinger) openAll(first [2]line) (map[lineKey]*engine.Conn, error) {
-	if !p.config.allSockets {
+	if !p.config.allSockets || p.config.transport != nil {
 		return nil, nil
 	}
 	more := make(map[lineKey]*engine.Conn)

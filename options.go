@@ -70,7 +70,8 @@ type config struct {
 	allSockets bool
 	kind       SocketKind
 	resolver   Resolver
-	transport  Transport
+	transport  func() (Transport, error) // opens the one to use instead of the kernel's sockets; nil: none
+	reopens    bool                      // each time it opens another
 	log        *slog.Logger
 }
 
@@ -203,7 +204,27 @@ func WithTransport(t Transport) Option {
 		if t == nil {
 			return fmt.Errorf("WithTransport(nil): want a Transport")
 		}
-		c.transport = t
+		c.transport, c.reopens = func() (Transport, error) { return t, nil }, false
+		return nil
+	})
+}
+
+// WithTransportFunc is [WithTransport] with a Transport that New opens, as it does the kernel's sockets: an error of
+// open is New's. [Pinger.Reopen] opens another, which takes the place of the one before; where that fails, the old one
+// stays. Each is to have an identifier of its own. open is called by one goroutine at a time, must not use the Pinger,
+// and may be given to several Pingers.
+func WithTransportFunc(open func() (Transport, error)) Option {
+	return option(func(c *config) error {
+		if open == nil {
+			return fmt.Errorf("WithTransportFunc(nil): want a function")
+		}
+		c.transport, c.reopens = func() (Transport, error) {
+			t, err := open()
+			if err == nil && t == nil {
+				err = fmt.Errorf("WithTransportFunc: the function returned neither a Transport nor an error")
+			}
+			return t, err
+		}, true
 		return nil
 	})
 }

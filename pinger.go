@@ -99,14 +99,17 @@ func newPinger(config *config, epoch time.Time, limiter *plan.Limiter, beside en
 		return nil, fmt.Errorf("ping: %w", err)
 	}
 	p.shapes[0], _ = p.shape(false, &config.probe) // where the default size is none for IPv4, each call says so
-	if t := config.transport; t != nil {
-		c := p.newConn(newLink(t))
-		p.lines[0].Store(&line{conn: c})
-		p.lines[1].Store(&line{conn: c})
-		return p, nil
-	}
 	p.opening.Lock()
 	defer p.opened()
+	if config.transport != nil {
+		l := p.openTransport()
+		if l.err != nil {
+			return nil, fmt.Errorf("ping: %w", l.err)
+		}
+		p.lines[0].Store(&l)
+		p.lines[1].Store(&l)
+		return p, nil
+	}
 	four := p.open(0, false)
 	p.lines[0].Store(&four)
 	six := p.open(1, false)

@@ -41,9 +41,10 @@ func family(v6 bool) int {
 // Reopen replaces the Pinger's sockets by new ones, with other identifiers, for all calls, those that are running too:
 // they go on over the new sockets as soon as what they have in flight is settled. It is a way out where a firewall
 // on the way has lost or spoiled its record of an identifier, so that a host seems down that is not. If a socket
-// cannot be opened anew, the old ones stay. Over a Transport of your own it is errors.ErrUnsupported.
+// cannot be opened anew, the old ones stay. With [WithTransport] it is errors.ErrUnsupported; with [WithTransportFunc]
+// another Transport is opened.
 func (p *Pinger) Reopen() error {
-	if p.config.transport != nil {
+	if p.config.transport != nil && !p.config.reopens {
 		return fmt.Errorf("ping: Reopen with WithTransport: %w", errors.ErrUnsupported)
 	}
 	p.opening.Lock()
@@ -52,7 +53,13 @@ func (p *Pinger) Reopen() error {
 		return net.ErrClosed
 	}
 	p.tidy()
-	lines := [2]line{p.open(0, false), p.open(1, false)}
+	var lines [2]line
+	if p.config.transport != nil {
+		lines[0] = p.openTransport()
+		lines[1] = lines[0] // of both families
+	} else {
+		lines = [2]line{p.open(0, false), p.open(1, false)}
+	}
 	var more map[lineKey]*engine.Conn
 	var err error
 	for i := range lines {
@@ -74,7 +81,7 @@ func (p *Pinger) Reopen() error {
 	p.mu.Lock()
 	var retired []*engine.Conn
 	for i := range lines {
-		if c := p.lines[i].Swap(&lines[i]).conn; c != nil {
+		if c := p.lines[i].Swap(&lines[i]).conn; c != nil && !slices.Contains(retired, c) {
 			retired = append(retired, c)
 		}
 	}
@@ -142,6 +149,15 @@ func (p *Pinger) present() engine.Link {
 		}
 	}
 	return link
+}
+
+// openTransport opens the line of both families over a Transport. The caller holds p.opening.
+func (p *Pinger) openTransport() line {
+	t, err := p.config.transport()
+	if err != nil {
+		return line{err: err, tried: time.Now()}
+	}
+	return line{conn: p.newConn(newLink(t)), tried: time.Now()}
 }
 
 // note has the logger told when p.opening, which the caller holds, is free again: its handler may call the Pinger.
