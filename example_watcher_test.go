@@ -18,7 +18,8 @@ import (
 func twoHosts() *ping.Pinger {
 	n := pingtest.NewNetwork()
 	n.Host("192.0.2.1", pingtest.RTT(time.Millisecond))
-	n.Host("192.0.2.2", pingtest.Unreachable("198.51.100.254"))
+	router := n.Host("198.51.100.254")
+	n.Host("192.0.2.2", pingtest.Behind(router), pingtest.Unreachable(router.String()))
 	p, err := ping.New(n.Options()...)
 	if err != nil {
 		log.Fatal(err)

@@ -15,9 +15,17 @@
 //
 // A [Host] is an address that answers. Settings say how: after which [RTT], how many requests get lost ([Loss]), what
 // else goes wrong ([Duplicates], [Reordering], [Corruption], [Truncation], [Forgeries], [AnswersFrom]), whether it is
-// [Down] or refuses ([Unreachable], [Refuse]). A host that others are [Behind] is their router: it reports requests
-// whose TTL runs out, and those that are too big ([MTU]). Settings are given to Host, changed at any time by
-// [Host.Set], and put down beforehand by [Host.At]. An address that no host has is silent.
+// [Down] or refuses ([Unreachable], [Refuse]), and how often it answers ([ReplyLimit]). Settings are given to Host,
+// changed at any time by [Host.Set], and put down beforehand by [Host.At]. An address that no host has is silent.
+//
+// A host that others are [Behind] is their router: it reports requests whose TTL runs out ([ErrorLimit], [MPLS],
+// [Interfaces]), and those that are too big ([MTU]), and may lose what passes ([LossBehind]). Several routers before
+// one host are several ways to it, one for each flow.
+//
+// The host that pings has a device ([Network.LinkMTU]), which may not take a request ([SendError]) and has no room for
+// an answer ([LocalDrops]), sockets that cannot be opened ([Network.OpenError]), and names that are not found
+// ([LookupError]). Its kernel is like that of Linux: it remembers the MTU of an IPv6 path, asks a neighbour that is
+// missing for its address for 3 s, and wants a zone with an IPv6 link-local address.
 //
 // The network starts no goroutines. All that it waits for are channels and timers, so that it can be used within
 // testing/synctest, where time passes as fast as the program allows; outside of it, everything happens in real time.

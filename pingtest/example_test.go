@@ -35,7 +35,8 @@ func (s *service) health() string {
 // real network. In tests, testing/synctest spares the waiting, too; see the package's overview.
 func Example() {
 	n := pingtest.NewNetwork()
-	gateway := n.Host("192.0.2.1", pingtest.Names("gateway.example"))
+	router := n.Host("192.0.2.254")
+	gateway := n.Host("192.0.2.1", pingtest.Names("gateway.example"), pingtest.Behind(router))
 
 	s, err := newService("gateway.example", append(n.Options(), ping.WithInterval(0))...)
 	if err != nil {

@@ -18,16 +18,14 @@ type Host struct {
 
 	// The network's mutex guards what follows.
 	settings
-	schedule []change // what is still to come, the next one first
-	chance   rand.PCG
-	rand     *rand.Rand
-	counts   Counts
-}
-
-// A change of settings at some time.
-type change struct {
-	at       time.Time
-	settings []Setting
+	schedule  schedule
+	chance    rand.PCG
+	rand      *rand.Rand
+	errors    bucket
+	replies   bucket
+	neighbour neighbour
+	route     route
+	counts    Counts
 }
 
 func newHost(n *Network, addr netip.Addr) *Host {
@@ -73,11 +71,7 @@ func (h *Host) At(after time.Duration, settings ...Setting) *Host {
 	at := h.network.start.Add(after)
 	h.network.mu.Lock()
 	defer h.network.mu.Unlock()
-	i := len(h.schedule)
-	for i > 0 && h.schedule[i-1].at.After(at) {
-		i--
-	}
-	h.schedule = slices.Insert(h.schedule, i, change{at, slices.Clone(settings)})
+	h.schedule.add(at, slices.Clone(settings))
 	return h
 }
 
@@ -89,7 +83,7 @@ func (h *Host) check(list []Setting) {
 			panic(fmt.Sprintf("pingtest: host %v: setting %d is nil", h, i))
 		}
 		set(&s)
-		if r := s.router; r != nil {
+		for _, r := range s.routers {
 			if r.network != h.network {
 				panic(fmt.Sprintf("pingtest: host %v: Behind(%v): want a host of the same network", h, r))
 			}
@@ -111,12 +105,7 @@ func (h *Host) checkVersion(name string, addr netip.Addr) {
 
 // advance makes the changes that are due. The caller holds the network's mutex, as for all that follows.
 func (h *Host) advance(now time.Time) {
-	for len(h.schedule) > 0 && !h.schedule[0].at.After(now) {
-		for _, set := range h.schedule[0].settings {
-			set(&h.settings)
-		}
-		h.schedule = slices.Delete(h.schedule, 0, 1)
-	}
+	h.schedule.advance(now, &h.settings)
 }
 
 // drawn reports whether chance has it, with a share.
@@ -170,7 +159,7 @@ func (h *Host) icmpError(from netip.Addr, kind errorKind) *ping.ICMPError {
 		e.MTU = h.mtu
 	}
 	if kind != unreachable {
-		e.MPLS = slices.Clone(h.labels)
+		e.MPLS, e.Interfaces = slices.Clone(h.labels), slices.Clone(h.interfaces)
 	}
 	return e
 }

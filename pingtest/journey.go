@@ -3,7 +3,6 @@ package pingtest
 import (
 	"encoding/binary"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/icmpsock/ping"
@@ -25,6 +24,8 @@ type journey struct {
 	distance  int // how many hosts the answer has to pass
 	counts    *Counts
 	record    *Record // nil: none is kept
+	size      int     // of the packet, or of the largest of its fragments
+	err       error   // why it cannot be sent
 }
 
 // travel decides what becomes of a request: it puts the answers on their way, and counts. An error is that of
@@ -54,81 +55,118 @@ func (n *Network) travel(t *transport, m *ping.Message, now time.Time) error {
 		j.record.Fate = fate
 	}
 	if fate == NotSent {
-		return j.target.sendError
+		return j.err
 	}
 	return nil
 }
 
 // fate leads the request from host to host.
 func (j *journey) fate(n *Network) Fate {
-	if j.target == nil {
+	if j.target != nil {
+		j.target.advance(j.now)
+		j.err = j.target.sendError
+	}
+	if j.err == nil {
+		j.size, j.err = j.sendable(n)
+	}
+	switch {
+	case j.err != nil:
+		return NotSent
+	case j.target == nil:
 		return Swallowed
 	}
-	j.target.advance(j.now)
-	if j.target.sendError != nil {
-		return NotSent
-	}
-	ttl, size := j.request.TTL, len(j.request.Data)+20
-	if ttl == 0 {
-		ttl = usualTTL
-	}
-	if j.target.addr.Is6() {
-		size += 20
-	}
-	path := n.pathTo(j.target, j.now)
+	path := n.pathTo(j.target, j.request, j.now)
 	for i, hop := range path {
 		j.distance = i
-		switch {
-		case hop.down:
-			return Swallowed
-		case i+1 == ttl && i+1 < len(path):
-			return j.refuse(hop, hop.icmpError(hop.addr, timeExceeded))
-		case hop.mtu > 0 && size > hop.mtu && j.request.DontFragment:
-			if hop.blackHole {
-				return Swallowed
-			}
-			return j.refuse(hop, hop.icmpError(hop.addr, tooBig))
-		case hop.refuses():
-			return j.refuse(hop, hop.refuse())
+		if fate, ends := j.meet(hop, i+1 < len(path)); ends {
+			return fate
 		}
 	}
 	return j.answer()
 }
 
-// pathTo lists the hosts on the way to one, which is the last.
-func (n *Network) pathTo(h *Host, now time.Time) []*Host {
-	n.path = append(n.path[:0], h)
-	for h.router != nil && len(n.path) < pathLimit {
-		h = h.router
-		h.advance(now)
-		n.path = append(n.path, h)
+// meet has the request meet a host on its way, and go further or not. It may end there.
+func (j *journey) meet(h *Host, further bool) (fate Fate, ends bool) {
+	ttl := j.request.TTL
+	if ttl == 0 {
+		ttl = usualTTL
 	}
-	slices.Reverse(n.path)
-	return n.path
+	switch {
+	case h.down:
+		return Swallowed, true
+	case j.distance+1 == ttl && further:
+		return j.refuse(h, h.icmpError(h.addr, timeExceeded)), true
+	case h.mtu > 0 && j.size > h.mtu && (j.request.DontFragment || j.target.addr.Is6()):
+		if h.blackHole {
+			return Swallowed, true
+		}
+		return j.tooBig(h), true
+	case isRedirect(h.refusal, h.addr):
+		j.refuse(h, h.refuse())
+	case h.refuses():
+		return j.refuse(h, h.refuse()), true
+	}
+	if further && h.drawn(h.lossBehind) {
+		return Lost, true
+	}
+	return 0, false
 }
 
-// refuse has a host answer with an ICMP error.
+// refuse has a host answer with an ICMP error, as far as it may.
 func (j *journey) refuse(by *Host, e *ping.ICMPError) Fate {
-	if by.silent {
+	limited := !isRedirect(e, by.addr)
+	switch {
+	case by.silent, limited && !by.errors.take(by.errorLimit, j.now):
 		return Swallowed
-	}
-	if by.loses() {
+	case by.loses():
 		return Lost
 	}
-	j.send(by.delay(), e.From, e)
+	delay := by.delay()
+	if by.unreachable.IsValid() && by.routers == nil && !by.rttTold && e.From == by.unreachable {
+		delay = by.neighbour.fails(j.now).Sub(j.now)
+	}
+	return j.tell(by, delay, e)
+}
+
+// tooBig has a host answer that the packet is too big for the next link. The kernel of those that ping remembers it.
+func (j *journey) tooBig(by *Host) Fate {
+	switch {
+	case by.silent:
+		return Swallowed
+	case by.loses():
+		return Lost
+	}
+	delay := by.delay()
+	if j.target.addr.Is6() {
+		j.target.route.learn(by.mtu, j.now.Add(delay))
+	}
+	return j.tell(by, delay, by.icmpError(by.addr, tooBig))
+}
+
+// tell puts an ICMP error on its way back.
+func (j *journey) tell(by *Host, delay time.Duration, e *ping.ICMPError) Fate {
+	drop := by.drawn(by.localDrops)
+	j.send(delay, e.From, e, drop)
+	if drop {
+		return Dropped
+	}
 	return Refused
 }
 
 // answer has the target answer.
 func (j *journey) answer() Fate {
 	h := j.target
-	if h.silent {
+	switch {
+	case h.silent, !h.replies.take(h.replyLimit, j.now):
 		return Swallowed
-	}
-	if h.loses() {
+	case h.loses():
 		return Lost
 	}
 	delay := h.delay()
+	if h.drawn(h.localDrops) {
+		j.send(delay, h.addr, nil, true)
+		return Dropped
+	}
 	if h.drawn(h.reordering) {
 		delay += h.reorderBy
 		j.counts.Reordered++
@@ -158,18 +196,18 @@ func (j *journey) answer() Fate {
 func (j *journey) reply(delay time.Duration) *ping.Message {
 	h := j.target
 	if !h.source.IsValid() {
-		return j.send(delay, h.addr, nil)
+		return j.send(delay, h.addr, nil, false)
 	}
-	m := j.send(delay, h.source, nil)
+	m := j.send(delay, h.source, nil, false)
 	m.Addr = h.source
 	return m
 }
 
 // send puts a message on its way back: an echo reply, or an ICMP error that quotes the request. It returns the
-// message, whose Data may still be changed until the next one is sent.
-func (j *journey) send(delay time.Duration, from netip.Addr, e *ping.ICMPError) *ping.Message {
+// message, whose Data may still be changed until the next one is sent. It may be dropped when it arrives.
+func (j *journey) send(delay time.Duration, from netip.Addr, e *ping.ICMPError, drop bool) *ping.Message {
 	at := j.now.Add(delay)
-	m := j.transport.arrivals.add(at, j.request.Data)
+	m := j.transport.arrivals.add(at, j.request.Data, drop)
 	m.Addr, m.TTL, m.Err = j.request.Addr, usualTTL-j.distance%usualTTL, e
 	m.Time = at.Round(0) // no monotonic reading: as the kernel stamps
 	if e == nil {

@@ -25,6 +25,9 @@ type Network struct {
 	id      uint16  // of the last transport
 	unknown Counts  // of addresses that no host has
 	log     log
+
+	linkMTU   int
+	openError error
 }
 
 // NewNetwork returns a network without hosts. Its time begins now; see [Host.At]. A test that uses testing/synctest
@@ -75,9 +78,10 @@ func (n *Network) Pinger(tb testing.TB, opts ...ping.Option) *ping.Pinger {
 	return p
 }
 
-// Options are those for one Pinger over the network: WithTransport, with a transport of its own, and WithResolver.
+// Options are those for Pingers over the network: WithTransportFunc, so that each has a transport of its own, and
+// another after Reopen, and WithResolver.
 func (n *Network) Options() []ping.Option {
-	return []ping.Option{ping.WithTransport(n.Transport()), ping.WithResolver(n)}
+	return []ping.Option{ping.WithTransportFunc(n.open), ping.WithResolver(n)}
 }
 
 // Transport returns a new transport over the network. It is for one Pinger, which closes it. It panics if the network
@@ -94,7 +98,8 @@ func (n *Network) Transport() ping.Transport {
 }
 
 // LookupNetIP makes the network a [ping.Resolver]: it returns the addresses of the hosts with the name, which [Names]
-// gives, in the order in which the hosts were made. Where there is none the error is a *net.DNSError.
+// gives, in the order in which the hosts were made. Where there is none the error is a *net.DNSError; where the lookup
+// of one fails ([LookupError]), it fails for all.
 func (n *Network) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -110,10 +115,14 @@ func (n *Network) LookupNetIP(ctx context.Context, network, host string) ([]neti
 		}
 		h.advance(now)
 		for _, own := range h.names {
-			if own == name {
-				addrs = append(addrs, h.addr)
-				break
+			if own != name {
+				continue
 			}
+			if h.lookupError != nil {
+				return nil, h.lookupError
+			}
+			addrs = append(addrs, h.addr)
+			break
 		}
 	}
 	if addrs == nil {

@@ -16,26 +16,27 @@ const (
 	Answered  Fate = iota // a good echo reply was sent back
 	Corrupted             // the echo reply was spoilt (Corruption)
 	Refused               // an ICMP error was sent back
-	Lost                  // the answer got lost by chance (Loss, LoseNext)
-	Swallowed             // nobody answered: no such host, Down, Silent or BlackHole
-	NotSent               // it could not be sent (SendError)
+	Lost                  // the answer got lost by chance (Loss, LoseNext, LossBehind)
+	Swallowed             // nobody answered: no such host, Down, Silent, BlackHole, or a limit (ErrorLimit, ReplyLimit)
+	NotSent               // it could not be sent (SendError, LinkMTU, or an IPv6 link-local address without a zone)
+	Dropped               // the answer came, and was dropped by the host that pings (LocalDrops)
 
 	fates = iota
 )
 
-// String returns "answered", "corrupted", "refused", "lost", "swallowed" or "not sent".
+// String returns "answered", "corrupted", "refused", "lost", "swallowed", "not sent" or "dropped".
 func (f Fate) String() string {
 	if f < fates {
-		return [fates]string{"answered", "corrupted", "refused", "lost", "swallowed", "not sent"}[f]
+		return [fates]string{"answered", "corrupted", "refused", "lost", "swallowed", "not sent", "dropped"}[f]
 	}
 	return fmt.Sprintf("Fate(%d)", uint8(f))
 }
 
 // Counts says what became of a number of echo requests.
 type Counts struct {
-	Requests int // the sum of the six that follow, which are as Fate has them
+	Requests int // the sum of the seven that follow, which are as Fate has them
 
-	Answered, Corrupted, Refused, Lost, Swallowed, NotSent int
+	Answered, Corrupted, Refused, Lost, Swallowed, NotSent, Dropped int
 
 	Duplicates int // echo replies sent a second time
 	Reordered  int // echo replies held back
@@ -57,6 +58,8 @@ func (c *Counts) add(f Fate) {
 		c.Swallowed++
 	case NotSent:
 		c.NotSent++
+	case Dropped:
+		c.Dropped++
 	}
 }
 
@@ -81,6 +84,7 @@ func (n *Network) Counts() Counts {
 		sum.Lost += c.Lost
 		sum.Swallowed += c.Swallowed
 		sum.NotSent += c.NotSent
+		sum.Dropped += c.Dropped
 		sum.Duplicates += c.Duplicates
 		sum.Reordered += c.Reordered
 		sum.Forgeries += c.Forgeries

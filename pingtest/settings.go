@@ -17,11 +17,16 @@ type Setting func(*settings)
 // settings is how a host behaves. The zero value but for rtt is one that answers everything.
 type settings struct {
 	names       []string
-	router      *Host // the host is behind it; nil: on the link of those that ping
+	routers     []*Host // the host is behind one of them; nil: on the link of those that ping
 	rtt         time.Duration
+	rttTold     bool                           // by RTT and the like
 	rttFrom     func(*rand.Rand) time.Duration // if not nil: instead of rtt
 	loss        float64
+	lossBehind  float64
+	localDrops  float64
 	loseNext    int
+	errorLimit  limit
+	replyLimit  limit
 	duplicates  float64
 	reordering  float64
 	reorderBy   time.Duration
@@ -36,7 +41,9 @@ type settings struct {
 	mtu         int
 	blackHole   bool
 	labels      []ping.MPLSLabel
+	interfaces  []ping.ICMPInterface
 	sendError   error
+	lookupError error
 }
 
 // defaultRTT is that of a host of which nothing else is said.
@@ -61,7 +68,21 @@ func Names(names ...string) Setting {
 // Behind places the host behind a router, that is, a host of the same network and IP version, which may be behind
 // another one in turn; nil, the default, is on the link of those that ping. The nearest router comes first on the
 // way. Hosts that are behind each other make a routing loop, in which the TTL runs out.
-func Behind(router *Host) Setting { return func(s *settings) { s.router = router } }
+//
+// Of several routers, each flow takes one, always the same: a flow is what has the same destination and, over IPv4, the
+// same ICMP checksum, over IPv6 the same flow label. So the probes of one ping.WithFlow stay together, and so do those
+// of a Trace; other pings over IPv4 are each a flow of its own, and over IPv6 all the same. (Routers of Linux do so
+// with IPv6, and let all ICMP to a host over IPv4 take one way.)
+func Behind(routers ...*Host) Setting {
+	if len(routers) == 1 && routers[0] == nil {
+		routers = nil
+	}
+	if slices.Contains(routers, nil) {
+		panic(fmt.Sprintf("pingtest: Behind(%v): want routers, or a single nil", routers))
+	}
+	routers = slices.Clone(routers)
+	return func(s *settings) { s.routers = routers }
+}
 
 // RTT sets how long it takes from sending a request until the host's answer arrives: 0 or more, 1 ms by default. It
 // is the whole time there and back; the RTTs of routers on the way are not added to it. The same goes for ICMP
@@ -70,7 +91,7 @@ func RTT(d time.Duration) Setting {
 	if d < 0 {
 		panic(fmt.Sprintf("pingtest: RTT(%v): want 0 or more", d))
 	}
-	return func(s *settings) { s.rtt, s.rttFrom = d, nil }
+	return func(s *settings) { s.rtt, s.rttFrom, s.rttTold = d, nil, true }
 }
 
 // RTTBetween draws each [RTT] evenly from low to high: 0 <= low <= high.
@@ -91,14 +112,28 @@ func RTTFrom(draw func(*rand.Rand) time.Duration) Setting {
 	if draw == nil {
 		panic("pingtest: RTTFrom(nil): want a function")
 	}
-	return func(s *settings) { s.rttFrom = draw }
+	return func(s *settings) { s.rttFrom, s.rttTold = draw, true }
 }
 
 // Loss has a share of the host's answers get lost: 0, the default, to 1. A router's loss is that of the ICMP errors
-// that it sends; what passes through it is not concerned.
+// that it sends; what passes through it is not concerned: see [LossBehind].
 func Loss(share float64) Setting {
 	checkShare("Loss", share)
 	return func(s *settings) { s.loss = share }
+}
+
+// LossBehind has a share, 0, the default, to 1, of the requests get lost that pass through the host to those [Behind]
+// it, on the way there or back. A share of 1 is an outage of all of them.
+func LossBehind(share float64) Setting {
+	checkShare("LossBehind", share)
+	return func(s *settings) { s.lossBehind = share }
+}
+
+// LocalDrops has a share of the host's answers, 0, the default, to 1, come when the receive buffer of the host that
+// pings has no room: they are dropped there, and the probes end with ping.ErrLocalDrop.
+func LocalDrops(share float64) Setting {
+	checkShare("LocalDrops", share)
+	return func(s *settings) { s.localDrops = share }
 }
 
 // LoseNext has the next n answers of the host get lost, whatever [Loss] is, and then no more: 0 or more.
@@ -172,14 +207,20 @@ func Up() Setting {
 // Unreachable has requests to the host, and to the hosts behind it, refused as "host unreachable" (RFC 792), or
 // "address unreachable" (RFC 4443) for IPv6, by the router with the address from. Whether there is such a host does
 // not matter.
+//
+// If the host is on the link of those that ping, it is their own kernel that finds it missing, 3 s after the first
+// request: it asks for the neighbour's address three times, a second apart (arp(7), mcast_solicit and retrans_time).
+// All requests of these 3 s are refused at their end, and the next one begins anew. Where an RTT has been set for the
+// host, it is that instead.
 func Unreachable(from string) Setting {
 	addr := mustParse("Unreachable", from)
 	return func(s *settings) { s.refusal, s.unreachable = nil, addr }
 }
 
 // Refuse has requests to the host, and to the hosts behind it, refused with an ICMP error. A From that is not valid is
-// the host's own address. Type and Code are not looked at: they may be those of advice, too, such as a redirect. Here
-// and with [Unreachable], whoever From is, RTT, loss and TTL are those of the host that has the setting.
+// the host's own address. Type and Code are not looked at, but for those of a redirect over IPv4 (type 5): it refuses
+// nothing, but is sent, and the request goes on. Here and with [Unreachable], whoever From is, RTT, loss and TTL are
+// those of the host that has the setting.
 func Refuse(e ping.ICMPError) Setting {
 	own := clone(&e)
 	return func(s *settings) { s.refusal, s.unreachable = own, netip.Addr{} }
@@ -188,7 +229,11 @@ func Refuse(e ping.ICMPError) Setting {
 // MTU limits requests to the host, and to the hosts behind it, to packets of n bytes, IP header included: 68 or more;
 // 0, the default, is no limit. A larger one that must not be fragmented (ping.WithDontFragment) is refused by the
 // host, with an ICMP error that tells the MTU: "fragmentation needed" (RFC 1191), or "packet too big" (RFC 8201). One
-// that may be fragmented is, and passes.
+// that may be fragmented is, over IPv4, and passes.
+//
+// Over IPv6 routers fragment nothing, and refuse that one too. The kernel of those that ping remembers the MTU for 10
+// minutes (net.ipv6.route.mtu_expires), 1280 if it is less, and sends larger packets to that host in fragments
+// meanwhile, but those of WithDontFragment.
 func MTU(n int) Setting {
 	checkMTU("MTU", n)
 	return func(s *settings) { s.mtu, s.blackHole = n, false }
@@ -207,10 +252,21 @@ func MPLS(labels ...ping.MPLSLabel) Setting {
 	return func(s *settings) { s.labels = labels }
 }
 
+// Interfaces has the host, as a router, tell by which of its interfaces requests come and would leave, in the ICMP
+// errors that it sends of itself: those about TTL and MTU (RFC 5837).
+func Interfaces(list ...ping.ICMPInterface) Setting {
+	list = slices.Clone(list)
+	return func(s *settings) { s.interfaces = list }
+}
+
 // SendError has requests to the host fail to be sent, with err, as if the host that pings had no route, say, or had no
 // room if err is ping.ErrNoRoom: then the Pinger tries again every millisecond, and each try counts and is recorded as
 // a request. nil, the default, ends that.
 func SendError(err error) Setting { return func(s *settings) { s.sendError = err } }
+
+// LookupError has lookups of the host's names fail with err, as if no name server could be reached, say. nil, the
+// default, ends that.
+func LookupError(err error) Setting { return func(s *settings) { s.lookupError = err } }
 
 func checkShare(name string, share float64) {
 	if !(share >= 0 && share <= 1) {

@@ -24,7 +24,7 @@ type transport struct {
 	armed    time.Time // when the timer fires; past: it has, and Receive will set it again before it waits
 }
 
-var _ ping.Transport = (*transport)(nil)
+var _ ping.BufferedTransport = (*transport)(nil)
 
 var never = time.Unix(math.MaxInt64/int64(time.Second), 0)
 
@@ -99,6 +99,17 @@ func (t *transport) take(messages []ping.Message) (n int) {
 		t.wakeUp(now)
 	}
 	return n
+}
+
+// Capacity implements [ping.BufferedTransport]: there is room for all that can be in flight.
+func (t *transport) Capacity() int { return 1 << 20 }
+
+// Drops implements [ping.BufferedTransport].
+func (t *transport) Drops() uint64 {
+	t.network.mu.Lock()
+	defer t.network.mu.Unlock()
+	t.arrivals.drop(time.Now())
+	return t.arrivals.dropped
 }
 
 // Close implements [ping.Transport].

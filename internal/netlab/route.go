@@ -16,6 +16,18 @@ import (
 // the two may be zero. The route goes with the test.
 func (ns *Namespace) Route(tb testing.TB, dst netip.Prefix, via netip.Addr, dev string) {
 	tb.Helper()
+	ns.route(tb, dst, via, dev, 0)
+}
+
+// NarrowRoute is Route for packets of up to mtu bytes, IP header included. What comes
+// the other way is not limited.
+func (ns *Namespace) NarrowRoute(tb testing.TB, dst netip.Prefix, via netip.Addr, mtu int) {
+	tb.Helper()
+	ns.route(tb, dst, via, "", mtu)
+}
+
+func (ns *Namespace) route(tb testing.TB, dst netip.Prefix, via netip.Addr, dev string, mtu int) {
+	tb.Helper()
 	ns.addRoute(tb, dst, func(header *unix.RtMsg, m *message) error {
 		header.Scope = unix.RT_SCOPE_UNIVERSE
 		if !via.IsValid() && dst.Addr().Is4() {
@@ -30,6 +42,9 @@ func (ns *Namespace) Route(tb testing.TB, dst netip.Prefix, via netip.Addr, dev 
 				return err
 			}
 			m.attr(unix.RTA_OIF, native32(uint32(ifi.Index)))
+		}
+		if mtu > 0 {
+			m.nest(unix.RTA_METRICS, func() { m.attr(unix.RTAX_MTU, native32(uint32(mtu))) })
 		}
 		return nil
 	})
