@@ -18,7 +18,8 @@ func TestUpAndDown(t *testing.T) {
 		r.network.Host("192.0.2.1", pingtest.RTT(20*ms)).
 			At(60*time.Second, pingtest.Down()).At(120*time.Second, pingtest.Up())
 		r.network.Host("192.0.2.2", pingtest.Down())
-		r.network.Host("192.0.2.3", pingtest.Unreachable("192.0.2.254"))
+		router := r.network.Host("192.0.2.254")
+		r.network.Host("192.0.2.3", pingtest.Behind(router), pingtest.Unreachable("192.0.2.254"))
 		r.add(monitor.Target{Name: "a", Host: "192.0.2.1"}, monitor.Target{Host: "192.0.2.2"},
 			monitor.Target{Host: "192.0.2.3", Rise: 1})
 		r.want("a", monitor.Unknown)
