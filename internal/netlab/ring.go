@@ -12,10 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ringSize is the memory for packets that arrived and are not yet read. A ring
-// has it apart from the socket's receive buffer, which an ordinary user can't
-// make large, so a burst or a busy machine costs no packet.
-const ringSize = 16 << 20
+// ringSize is the memory for packets of the usual size that arrived and are not
+// yet read, and largeRingSize that for large ones. A ring has it apart from the
+// socket's receive buffer, which an ordinary user can't make large, so a burst
+// or a busy machine costs no packet.
+const (
+	ringSize      = 16 << 20
+	largeRingSize = 64 << 20
+)
 
 // A ring holds the packets that a device receives, where the kernel writes them.
 type ring struct {
@@ -46,21 +50,25 @@ func newRing(device, mtu int) (*ring, error) {
 }
 
 func (r *ring) open(fd, device int) error {
+	size := ringSize
+	if r.frameSize > 2048 {
+		size = largeRingSize
+	}
 	block := max(r.frameSize, 1<<17)
 	err := errors.Join(
 		unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VERSION, unix.TPACKET_V2),
 		unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1),
 		unix.SetsockoptTpacketReq(fd, unix.SOL_PACKET, unix.PACKET_RX_RING, &unix.TpacketReq{
 			Block_size: uint32(block),
-			Block_nr:   uint32(ringSize / block),
+			Block_nr:   uint32(size / block),
 			Frame_size: uint32(r.frameSize),
-			Frame_nr:   uint32(ringSize / r.frameSize),
+			Frame_nr:   uint32(size / r.frameSize),
 		}),
 	)
 	if err != nil {
 		return os.NewSyscallError("setsockopt", err)
 	}
-	memory, err := unix.Mmap(fd, 0, ringSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	memory, err := unix.Mmap(fd, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return os.NewSyscallError("mmap", err)
 	}
