@@ -14,8 +14,10 @@ import (
 // a line for each way.
 func notPermitted(kind SocketKind, cause error) error {
 	p := permit{gidMap: everyGroup, outside: !icmpsock.OwnsNetwork()}
-	p.groups, _ = os.Getgroups()
-	p.groups = append(p.groups, os.Getegid())
+	groups, _ := os.Getgroups()
+	for _, group := range append(groups, os.Getegid()) {
+		p.groups = append(p.groups, uint32(group)) // an int of 32 bits has those above 2147483647 below 0
+	}
 	slices.Sort(p.groups)
 	p.groups = slices.Compact(p.groups)
 	value, _ := os.ReadFile("/proc/sys/net/ipv4/ping_group_range")
@@ -29,10 +31,10 @@ func notPermitted(kind SocketKind, cause error) error {
 
 // A permit is what rules whether this process may open ICMP sockets.
 type permit struct {
-	value   string // of pingGroupRange, as the kernel shows it
-	groups  []int  // of this process, in order
-	gidMap  string // of its user namespace: the numbers that groups have there, where they begin outside, and how many
-	outside bool   // the network belongs to a user namespace outside of that
+	value   string   // of pingGroupRange, as the kernel shows it
+	groups  []uint32 // of this process, in order
+	gidMap  string   // of its user namespace: the numbers that groups have there, where they begin outside, and how many
+	outside bool     // the network belongs to a user namespace outside of that
 }
 
 const (
@@ -83,7 +85,7 @@ func (p *permit) inTheWay() (text string, shut bool) {
 		return fmt.Sprintf("%s, where %d may stand for groups that this user namespace does not have; "+
 			"this process's groups are %v", is, overflowGroup, p.groups), true
 	}
-	if slices.ContainsFunc(p.groups, func(g int) bool { return low <= int64(g) && int64(g) <= high }) {
+	if slices.ContainsFunc(p.groups, func(g uint32) bool { return low <= int64(g) && int64(g) <= high }) {
 		return fmt.Sprintf("%s, which lets this process's groups %v have them: something else forbids it, "+
 			"such as seccomp, SELinux or AppArmor", is, p.groups), false
 	}

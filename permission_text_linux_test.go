@@ -28,72 +28,72 @@ func TestPermitSays(t *testing.T) {
 		name    string
 		kind    ping.SocketKind
 		value   string
-		groups  []int
+		groups  []uint32
 		gidMap  string
 		outside bool
 		want    string
 	}{
 		{
-			"nobody, as a kernel begins", ping.SocketDatagram, "1\t0\n", []int{0}, all, false,
+			"nobody, as a kernel begins", ping.SocketDatagram, "1\t0\n", []uint32{0}, all, false,
 			`is "1 0", which has none of this process's groups [0]` + "\n" + set("", "0 2147483647"),
 		},
 		{
-			"others", ping.SocketAuto, "100\t200\n", []int{99, 201}, all, false,
+			"others", ping.SocketAuto, "100\t200\n", []uint32{99, 201}, all, false,
 			`is "100 200", which has none of this process's groups [99 201]` + "\n" + set("", "0 2147483647") + "\n" + given,
 		},
 		{
-			"a group that Linux before 6.4 could not name", ping.SocketDatagram, "0\t2147483647\n", []int{3000000000}, all, false,
+			"a group that Linux before 6.4 could not name", ping.SocketDatagram, "0\t2147483647\n", []uint32{3000000000}, all, false,
 			`is "0 2147483647", which has none of this process's groups [3000000000]` + "\n" + set("", "0 3000000000"),
 		},
 		{
-			"not the range", ping.SocketDatagram, "100\t200\n", []int{7, 200}, all, false,
+			"not the range", ping.SocketDatagram, "100\t200\n", []uint32{7, 200}, all, false,
 			`is "100 200", which lets this process's groups [7 200] have them: something else forbids it, ` +
 				"such as seccomp, SELinux or AppArmor",
 		},
 		{
-			"not the range, nor raw", ping.SocketAuto, "65534\t65534\n", []int{65534}, all, false,
+			"not the range, nor raw", ping.SocketAuto, "65534\t65534\n", []uint32{65534}, all, false,
 			`is "65534 65534", which lets this process's groups [65534] have them: something else forbids it, ` +
 				"such as seccomp, SELinux or AppArmor\n" + given,
 		},
 		{
-			"no /proc", ping.SocketDatagram, "", []int{0}, all, false,
+			"no /proc", ping.SocketDatagram, "", []uint32{0}, all, false,
 			", which cannot be read, may have none of this process's groups [0]\n" + set("", "0 2147483647"),
 		},
 		{
-			"a remapped container", ping.SocketDatagram, "65534\t65534\n", []int{0}, "0 100000 65536\n", false,
+			"a remapped container", ping.SocketDatagram, "65534\t65534\n", []uint32{0}, "0 100000 65536\n", false,
 			`is "65534 65534"` + unmapped + "[0]\n" + set(here, "0 65535"),
 		},
 		{
-			"the same for nobody", ping.SocketDatagram, "65534\t65534\n", []int{65534}, "0 100000 65536\n", false,
+			"the same for nobody", ping.SocketDatagram, "65534\t65534\n", []uint32{65534}, "0 100000 65536\n", false,
 			`is "65534 65534"` + unmapped + "[65534]\n" + set(here, "0 65535"),
 		},
 		{
-			"root of rootless Podman", ping.SocketDatagram, "65534\t65534\n", []int{0}, "0 1000 1\n1 100000 65536\n", false,
+			"root of rootless Podman", ping.SocketDatagram, "65534\t65534\n", []uint32{0}, "0 1000 1\n1 100000 65536\n", false,
 			`is "65534 65534"` + unmapped + "[0]\n" + set(here, "0 0"),
 		},
 		{
-			"another of rootless Podman", ping.SocketDatagram, "0\t0\n", []int{7, 65534}, "0 1000 1\n1 100000 65536\n", false,
+			"another of rootless Podman", ping.SocketDatagram, "0\t0\n", []uint32{7, 65534}, "0 1000 1\n1 100000 65536\n", false,
 			`is "0 0", which has none of this process's groups [7 65534]` + "\n" + set(here, "1 65536"),
 		},
 		{
-			"mapped out of order", ping.SocketDatagram, "65534\t65534\n", []int{12}, "0 200000 10\n10 1000 10\n", false,
+			"mapped out of order", ping.SocketDatagram, "65534\t65534\n", []uint32{12}, "0 200000 10\n10 1000 10\n", false,
 			`is "65534 65534"` + unmapped + "[12]\n" + set(here, "10 19"),
 		},
 		{
-			"no group is mapped", ping.SocketDatagram, "65534\t65534\n", []int{65534}, "", false,
+			"no group is mapped", ping.SocketDatagram, "65534\t65534\n", []uint32{65534}, "", false,
 			`is "65534 65534"` + unmapped + "[65534]\n" +
 				"\tmap a group of this process into its user namespace: /proc/self/gid_map has none of them",
 		},
 		{
-			"another's network", ping.SocketAuto, "65534\t65534\n", []int{0}, "0 1000 1\n", true,
+			"another's network", ping.SocketAuto, "65534\t65534\n", []uint32{0}, "0 1000 1\n", true,
 			`is "65534 65534"` + unmapped + "[0]\n" +
 				"\toutside of this user namespace, which the network does not belong to, as root there: " +
 				`sysctl -w net.ipv4.ping_group_range="0 2147483647"` + "\n" +
 				"\toutside of this user namespace: run the program there with CAP_NET_RAW",
 		},
-		{"raw", ping.SocketRaw, "1\t0\n", []int{0}, all, false, "raw sockets need CAP_NET_RAW\n" + given},
+		{"raw", ping.SocketRaw, "1\t0\n", []uint32{0}, all, false, "raw sockets need CAP_NET_RAW\n" + given},
 		{
-			"raw in another's network", ping.SocketRaw, "1\t0\n", []int{0}, "0 1000 1\n", true,
+			"raw in another's network", ping.SocketRaw, "1\t0\n", []uint32{0}, "0 1000 1\n", true,
 			"raw sockets need CAP_NET_RAW in the user namespace that the network belongs to, which is not this process's\n" +
 				"\toutside of this user namespace: run the program there with CAP_NET_RAW",
 		},
