@@ -24,8 +24,9 @@ const laneBatch = 8
 func newLane(s *sweep, number int) *lane {
 	l := &lane{sweep: s, number: number, wake: make(chan struct{}, 1), list: s.chunk()}
 	for i := range l.calls {
+		backlog := s.pinger.neighbours.backlog(lineKey{i, s.config.dontFragment, number})
 		l.sources[i] = laneSource{
-			Sweep:  plan.NewSweep[netip.Addr](s.count, s.config.interval, s.places[i], s.own[i]),
+			Sweep:  plan.NewSweep(s.count, s.config.interval, s.places[i], backlog, s.backlog[i]),
 			supply: &s.supplies[i],
 			far:    stock{shape: s.far[i]},
 			near:   stock{shape: s.near[i]},

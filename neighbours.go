@@ -15,16 +15,20 @@ import (
 type neighbours struct {
 	mu     sync.Mutex // guards what follows
 	read   time.Time
-	links  [2][]netip.Prefix   // by family
-	places [2]*plan.Neighbours // by family; nil: never read
+	links  [2][]netip.Prefix               // by family
+	places [2]*plan.Neighbours[netip.Addr] // by family; nil: never read
+
+	backlogs map[lineKey]*plan.Backlog // of sockets
 }
 
 // rereadAfter is how long what a Sweep has read about the links is good for the next.
 const rereadAfter = time.Second
 
-// look reads which addresses are hosts on the link, in the network namespace of the Pinger's link. Of the entries of a table, half are for those that do not answer,
-// and a quarter more for those that do.
-func (n *neighbours) look(link engine.Link) (links [2][]netip.Prefix, places [2]*plan.Neighbours) {
+// look reads which addresses are hosts on the link, in the network namespace of the Pinger's link. Of the entries of a
+// table, half are for those that do not answer, and a quarter more for those that do.
+func (n *neighbours) look(link engine.Link) (
+	links [2][]netip.Prefix, places [2]*plan.Neighbours[netip.Addr],
+) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.places[0] != nil && time.Since(n.read) < rereadAfter {
@@ -38,7 +42,7 @@ func (n *neighbours) look(link engine.Link) (links [2][]netip.Prefix, places [2]
 	}
 	for i, most := range tables {
 		if n.places[i] == nil {
-			n.places[i] = plan.NewNeighbours(most/2, most-most/4)
+			n.places[i] = plan.NewNeighbours[netip.Addr](most/2, most-most/4)
 		} else {
 			n.places[i].Resize(most/2, most-most/4)
 		}
@@ -57,17 +61,31 @@ func isNear(addr netip.Addr, links []netip.Prefix) bool {
 	return false
 }
 
+// backlog is what waits for neighbours in the send buffer of a socket, of all Sweeps.
+func (n *neighbours) backlog(socket lineKey) *plan.Backlog {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	b := n.backlogs[socket]
+	if b == nil {
+		if n.backlogs == nil {
+			n.backlogs = make(map[lineKey]*plan.Backlog)
+		}
+		b = plan.NewBacklog(halfSendBuffer)
+		n.backlogs[socket] = b
+	}
+	return b
+}
+
 // halfSendBuffer is half of what a socket's send buffer has, in bytes, where the administrator has not changed
 // net.core.wmem_max, which the kernel doubles (socket(7), SO_SNDBUF). What waits for a neighbour to answer is kept
 // there, and no other probe leaves by the socket once it is full.
 const halfSendBuffer = 212_992
 
-// ownPlaces is for how many neighbours the probes of one lane may wait.
-func ownPlaces(shape *flight.Shape, count int, interval time.Duration) int {
-	each := int64(count) // probes that wait for one
+// backlogOf is how many bytes of a send buffer the probes to one neighbour take that does not answer.
+func backlogOf(shape *flight.Shape, count int, interval time.Duration) int {
+	each := int64(count) // probes that wait
 	if interval > 0 {
 		each = min(each, int64(plan.MissingFor/interval)+1)
 	}
-	cost := min(int64(flight.MessageCost(shape.Size()))*each, halfSendBuffer)
-	return int(halfSendBuffer / cost)
+	return int(min(int64(flight.MessageCost(shape.Size()))*each, halfSendBuffer))
 }

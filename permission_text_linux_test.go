@@ -42,7 +42,8 @@ func TestPermitSays(t *testing.T) {
 			`is "100 200", which has none of this process's groups [99 201]` + "\n" + set("", "0 2147483647") + "\n" + given,
 		},
 		{
-			"a group that Linux before 6.4 could not name", ping.SocketDatagram, "0\t2147483647\n", []uint32{3000000000}, all, false,
+			"a group that Linux before 6.4 could not name", ping.SocketDatagram, "0\t2147483647\n",
+			[]uint32{3000000000}, all, false,
 			`is "0 2147483647", which has none of this process's groups [3000000000]` + "\n" + set("", "0 3000000000"),
 		},
 		{

@@ -38,7 +38,8 @@ const (
 // when they are taken. On Linux, the Sweeps of a Pinger leave half of them to others while hosts do not answer, and a
 // quarter when they do. So a Sweep gets through some 148 addresses a second where nobody is, and 768 hosts that answer
 // in 50 s; WithSize and WithCount slow the former, since what waits for a neighbour is kept in a socket's send buffer.
-// Addresses through a router do not wait with those on the link.
+// A host that is sent to again while it has its entry, by this Sweep or another, needs no other. Addresses through a
+// router do not wait with those on the link.
 //
 // Where others fill the table, an echo request over IPv4 waits for a minute, or its timeout if that is longer, before
 // it ends with an error that wraps [ErrNoRoom] and syscall.ENOBUFS. Over IPv6 the system does not say so, and it is
@@ -87,7 +88,7 @@ func (p *Pinger) Sweep(
 			if s.far[i], s.errs[i] = p.shape(i == 1, config); s.errs[i] == nil {
 				s.far[i] = bulk(s.far[i])
 				s.near[i] = patient(s.far[i])
-				s.own[i] = ownPlaces(s.far[i], s.count, config.interval)
+				s.backlog[i] = backlogOf(s.far[i], s.count, config.interval)
 				if len(s.links[i]) == 0 && p.config.transport == nil { // any may be, for all we know
 					s.far[i] = s.near[i]
 				}
@@ -130,8 +131,8 @@ type sweep struct {
 	errs     [2]error         // why there is none
 	yield    func(netip.Addr, Reply) bool
 	links    [2][]netip.Prefix // by family: hosts there are neighbours
-	places   [2]*plan.Neighbours
-	own      [2]int // places of a lane
+	places   [2]*plan.Neighbours[netip.Addr]
+	backlog  [2]int // what a neighbour takes of a socket's
 	supplies [2]supply
 	results  chan []swept // from the lanes, and the feeder
 	chunks   sync.Pool    // of *[chunkSize]swept

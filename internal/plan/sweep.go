@@ -1,22 +1,20 @@
 package plan
 
-import (
-	"math"
-	"time"
-)
+import "time"
 
 // A Sweep is count probes to each of very many targets, which its owner adds one after another. The first probe of a
 // target leaves at once, those after it an interval apart; but neighbours, which are hosts on the link, wait for a
-// place of [Neighbours]. What is due again goes before what is new, and nothing that has no need of a place waits
-// behind what has.
+// place of [Neighbours], and for room in a [Backlog]. What is due again goes before what is new, and no target that is
+// none waits behind one.
 //
 // A Sweep holds no more than sweepTargets, each from when it is added until its last probe is settled. It is not safe
 // for concurrent use.
-type Sweep[T any] struct {
+type Sweep[T comparable] struct {
 	count    int
 	interval int64
-	most     int            // of the places of its own
-	places   [2]*Neighbours // of all, and its own
+	places   *Neighbours[T]
+	backlog  *Backlog
+	size     int // what a target takes of that
 
 	visits []visit[T]
 	free   []int32 // the visits that are not in use
@@ -27,10 +25,10 @@ type Sweep[T any] struct {
 }
 
 // A visit is a target with its probes.
-type visit[T any] struct {
+type visit[T comparable] struct {
 	target   T
 	due      int64 // when the next probe is
-	until    int64 // when the place comes free
+	until    int64 // when what it has taken comes free
 	made     int32
 	settled  int32
 	behind   int32 // the visit after this one in its line
@@ -48,11 +46,13 @@ type line struct {
 // ever too many.
 const sweepTargets = 1 << 16
 
-// NewSweep returns a Sweep without targets. Its neighbours take a place of all, and one of most of its own, which is
-// for those that do not answer; all may be nil if it is to have none.
-func NewSweep[T any](count int, interval time.Duration, all *Neighbours, most int) Sweep[T] {
+// NewSweep returns a Sweep without targets. Its neighbours take places, and each so many bytes of the backlog until it
+// answers; these may be nil if it is to have no neighbours.
+func NewSweep[T comparable](
+	count int, interval time.Duration, places *Neighbours[T], backlog *Backlog, size int,
+) Sweep[T] {
 	interval = min(interval, maxInterval)
-	return Sweep[T]{count: count, interval: int64(interval), most: most, places: [2]*Neighbours{all}}
+	return Sweep[T]{count: count, interval: int64(interval), places: places, backlog: backlog, size: size}
 }
 
 // Room reports whether there is room for another target.
@@ -72,9 +72,6 @@ func (s *Sweep[T]) Add(target T, near bool) {
 	s.free = s.free[:last]
 	s.visits[v] = visit[T]{target: target, near: near}
 	if near {
-		if s.places[1] == nil {
-			s.places[1] = NewNeighbours(s.most, math.MaxInt)
-		}
 		s.push(&s.parked, v)
 	} else {
 		s.push(&s.fresh, v)
@@ -85,13 +82,13 @@ func (s *Sweep[T]) Add(target T, near bool) {
 // has been added.
 func (s *Sweep[T]) Next(now int64) (tag, at int64, ok bool) {
 	for s.again.len > 0 && s.visits[s.again.first].due <= now {
-		if v := &s.visits[s.again.first]; !v.near || v.until > now || s.place(now) <= now {
+		if v := &s.visits[s.again.first]; !v.near || v.until > now || s.place(v, now) <= now {
 			return s.name(&s.again), now, true
 		}
 		s.push(&s.parked, s.pop(&s.again))
 	}
 	if s.parked.len > 0 {
-		if at = s.place(now); at <= now {
+		if at = s.place(&s.visits[s.parked.first], now); at <= now {
 			return s.name(&s.parked), now, true
 		}
 	}
@@ -108,8 +105,11 @@ func (s *Sweep[T]) Next(now int64) (tag, at int64, ok bool) {
 	return s.name(&s.parked), at, true
 }
 
-// place is when there is one.
-func (s *Sweep[T]) place(now int64) int64 { return max(s.places[0].Next(now), s.places[1].Next(now)) }
+// place is when there is one for a neighbour, and room, or when that is to be asked again: answers to other Sweeps make
+// room sooner.
+func (s *Sweep[T]) place(v *visit[T], now int64) int64 {
+	return min(max(s.places.Next(v.target, now), s.backlog.Next(now, s.size)), now+placeTick)
+}
 
 // name has the next probe be that of the first in the line, and returns its tag.
 func (s *Sweep[T]) name(l *line) int64 {
@@ -122,9 +122,8 @@ func (s *Sweep[T]) Sent(now int64) {
 	i := s.pop(s.next)
 	v := &s.visits[i]
 	if v.near && v.until <= now {
-		for _, n := range s.places {
-			v.until = n.Take(now)
-		}
+		s.places.Take(v.target, now)
+		v.until = s.backlog.Take(now, s.size)
 		v.answered = false
 	}
 	if v.made++; int(v.made) < s.count {
@@ -146,10 +145,10 @@ func (s *Sweep[T]) Settled(tag int64, answered bool) (target T, seq int) {
 	v := &s.visits[i]
 	target = v.target
 	if v.near && answered && !v.answered {
-		until := v.until
-		for _, n := range s.places {
-			v.until = n.Answered(until)
-		}
+		s.backlog.Answered(v.until, s.size)
+		sent := v.until - int64(MissingFor)
+		s.places.Answered(target, sent)
+		v.until = sent + int64(presentFor)
 		v.answered = true
 	}
 	if v.settled++; int(v.settled) == s.count {

@@ -30,7 +30,7 @@ func TestSweepExact(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		const targets = 200
 		count, interval := 1+random.IntN(4), time.Duration(random.IntN(3))*time.Second
-		s := NewSweep[int](count, interval, NewNeighbours(7, 11), 5)
+		s := NewSweep(count, interval, NewNeighbours[int](7, 11), NewBacklog(5), 1)
 		var inFlight []int64
 		var made, settled [targets]int
 		var last [targets]int64
@@ -77,7 +77,7 @@ func TestSweepExact(t *testing.T) {
 
 // What is due again goes before what is new, so that an interval of 0 has the probes of a target follow one another.
 func TestSweepOrder(t *testing.T) {
-	s := NewSweep[int](3, 0, nil, 1)
+	s := NewSweep[int](3, 0, nil, nil, 0)
 	s.Add(7, false)
 	s.Add(8, false)
 	tags := leave(&s, 5)
@@ -93,7 +93,7 @@ func TestSweepOrder(t *testing.T) {
 
 // No more targets are held than there is room for; each that ends makes room for another.
 func TestSweepRoom(t *testing.T) {
-	s := NewSweep[int](2, time.Second, nil, 1)
+	s := NewSweep[int](2, time.Second, nil, nil, 0)
 	var tags []int64
 	for n := 0; s.Room(); n++ {
 		s.Add(n, false)
@@ -118,7 +118,7 @@ func TestSweepRoom(t *testing.T) {
 
 // Neighbours wait for places, and nothing else waits behind them.
 func TestSweepParked(t *testing.T) {
-	s := NewSweep[int](1, time.Second, NewNeighbours(100, 100), 10)
+	s := NewSweep(1, time.Second, NewNeighbours[int](100, 100), NewBacklog(10), 1)
 	for n := range 20 {
 		s.Add(n, true)
 	}
@@ -129,18 +129,52 @@ func TestSweepParked(t *testing.T) {
 	if tags := leave(&s, 1); len(tags) != 1 || targetOf(&s, tags[0]) != -1 {
 		t.Errorf("%d left, of one that is far", len(tags))
 	}
-	_, at, ok := s.Next(1)
-	if !ok || time.Duration(at) < MissingFor {
-		t.Errorf("the next leaves at %v, %v", time.Duration(at), ok)
+	now := later(t, &s, 1)
+	if wait := time.Duration(now); wait < MissingFor || wait > MissingFor+2*time.Duration(placeTick) {
+		t.Errorf("the next leaves at %v", wait)
 	}
-	if tags := leave(&s, at); len(tags) != 10 || s.Parked() {
+	if tags := leave(&s, now); len(tags) != 10 || s.Parked() {
 		t.Errorf("%d left when there were places", len(tags))
+	}
+}
+
+// later is when the next probe leaves, which waits for a place, as the Sweep says bit by bit.
+func later(t *testing.T, s *Sweep[int], now int64) int64 {
+	t.Helper()
+	for {
+		_, at, ok := s.Next(now)
+		if !ok || at > now+placeTick {
+			t.Fatalf("at %v it says %v, %v", time.Duration(now), time.Duration(at), ok)
+		}
+		if at <= now {
+			return now
+		}
+		now = at
+	}
+}
+
+// A Sweep goes on where the hosts of another have answered, and made room, before that would have come free.
+func TestSweepBeside(t *testing.T) {
+	n, b := NewNeighbours[int](100, 100), NewBacklog(10)
+	first, second := NewSweep(1, time.Second, n, b, 1), NewSweep(1, time.Second, n, b, 1)
+	for target := range 10 {
+		first.Add(target, true)
+	}
+	tags := leave(&first, 0)
+	second.Add(10, true)
+	_, at, ok := second.Next(0)
+	if !ok || at == 0 || at > placeTick {
+		t.Fatalf("the next leaves at %v, %v, where there is no room", at, ok)
+	}
+	first.Settled(tags[3], true)
+	if left := leave(&second, at); len(left) != 1 {
+		t.Errorf("%d left when the other had an answer", len(left))
 	}
 }
 
 // The place of a target is good for all its probes, as long as it has it.
 func TestSweepPlace(t *testing.T) {
-	s := NewSweep[int](8, time.Second, NewNeighbours(1, 10), 10)
+	s := NewSweep(8, time.Second, NewNeighbours[int](1, 10), NewBacklog(10), 1)
 	s.Add(1, true)
 	tags := leave(&s, 0)
 	s.Add(2, true)
@@ -163,5 +197,45 @@ func TestSweepPlace(t *testing.T) {
 	// What has answered needs no other place for its next probes.
 	if next = leave(&s, 5*second); len(next) != 2 {
 		t.Fatalf("%d left", len(next))
+	}
+}
+
+// A target that holds a place needs no other: it is sent to as often as there is room, and so are those that a Sweep
+// after this one has anew.
+func TestSweepKnown(t *testing.T) {
+	const second = int64(time.Second)
+	for _, c := range []struct {
+		name           string
+		places, room   int
+		targets, times int
+		answers        bool
+		want           int // probes that leave at once
+	}{
+		{"one that answers, many times", 1, 1, 1, 1000, true, 1000},
+		{"one that does not", 1, 1000, 1, 1000, false, 1000},
+		{"one that does not, with less room", 1, 7, 1, 1000, false, 7},
+		{"a network that answers, again and again", 400, 10, 400, 50, true, 20_000},
+		{"one that does not, with room", 400, 2000, 400, 4, false, 1600},
+		{"one larger than the table", 400, 1000, 401, 2, true, 400},
+	} {
+		n, b := NewNeighbours[int](c.places, c.places), NewBacklog(c.room)
+		left := 0
+		for i := range c.times {
+			s := NewSweep(1, time.Second, n, b, 1)
+			now := second + int64(i)*int64(10*time.Millisecond)
+			for target := range c.targets {
+				s.Add(target, true)
+				for _, tag := range leave(&s, now) {
+					s.Settled(tag, c.answers)
+					left++
+				}
+			}
+			if !s.Done() {
+				break
+			}
+		}
+		if left != c.want {
+			t.Errorf("%s: %d probes left at once, want %d", c.name, left, c.want)
+		}
 	}
 }
