@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"slices"
 
 	"github.com/icmpsock/ping/internal/flight"
@@ -43,6 +44,10 @@ func (c *Conn) take(call *Call, batch []flight.Probe, now int64) (n int, blocked
 			}
 			return n, noRoom
 		}
+		if !c.table.HasNumber(p.Shape) {
+			c.awaitNumber(call, p.Shape, now)
+			return n, nothing
+		}
 		if c.limiter != nil && !c.mayLeave(call, p.Shape.Bulk, now) {
 			c.schedule(call, call.leave)
 			return n, nothing
@@ -75,6 +80,19 @@ func (c *Conn) mayLeave(call *Call, bulk bool, now int64) bool {
 	call.turns--
 	call.turn += c.limiter.Interval()
 	return true
+}
+
+// awaitNumber has the timekeeper look after the call again in a moment, for all numbers that its probe may have are in
+// use, and gives up the probe when it has found none for as long as its timeout. The caller holds mu.
+func (c *Conn) awaitNumber(call *Call, shape *flight.Shape, now int64) {
+	if call.giveUp == 0 {
+		call.giveUp = now + min(int64(shape.Timeout), math.MaxInt64-now)
+	}
+	if call.giveUp <= now {
+		c.turnAway(call, now)
+		return
+	}
+	c.schedule(call, min(now+int64(retryAfter), call.giveUp))
 }
 
 // await sees to it that the call goes on when there is room: bulk by its caller's goroutine, others by the
@@ -156,8 +174,8 @@ func (c *Conn) reschedule(call *Call, now int64) {
 	}
 }
 
-// turnAway gives up the next probe of a call that has waited for a place for as long as its timeout. The caller
-// holds mu.
+// turnAway gives up the next probe of a call that has waited for a place, or a number, for as long as its timeout. The
+// caller holds mu.
 func (c *Conn) turnAway(call *Call, now int64) {
 	c.stopWaiting(call)
 	c.unschedule(call)

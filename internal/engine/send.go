@@ -183,10 +183,15 @@ func (c *Conn) fail(batch []flight.Probe) {
 
 // pack makes a packet of a probe.
 func (c *Conn) pack(packet *wire.Packet, p *flight.Probe) {
-	s := p.Shape
+	s, data := p.Shape, packet.Data[:0]
+	if s.Extension > 0 {
+		data = wire.AppendExtendedEcho(data, s.Template, int(s.Extension), p.Seq, p.Cookie)
+	} else {
+		data = wire.AppendEcho(data, s.Template, p.Seq, p.Cookie)
+	}
 	*packet = wire.Packet{
 		Addr:         p.Dst,
-		Data:         wire.AppendEcho(packet.Data[:0], s.Template, p.Seq, p.Cookie),
+		Data:         data,
 		TTL:          s.TTL,
 		TrafficClass: s.TrafficClass,
 		DontFragment: s.DontFragment,

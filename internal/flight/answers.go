@@ -9,6 +9,7 @@ import (
 // An arrival is what is kept of a message that has the sequence number of a probe.
 type arrival struct {
 	seq       uint16
+	extended  Extended
 	wall      int64 // the kernel's stamp, 0 for none
 	read      Stamp
 	ttl       int
@@ -36,15 +37,18 @@ func (t *Table) Accept(p *wire.Packet, read Stamp) {
 	} else {
 		ok = ok && e.IsReply(v6)
 	}
-	s := (*slot)(nil)
-	if ok && p.Addr.IsValid() {
-		s = t.find(e.Seq)
+	s, seq, extended := (*slot)(nil), e.Seq, e.IsExtended()
+	if extended {
+		seq &^= 0xff
 	}
-	if s == nil {
+	if ok && p.Addr.IsValid() {
+		s = t.find(seq)
+	}
+	if s == nil || extended != (s.extension > 0) {
 		t.counts.Stray++
 		return
 	}
-	a := arrival{seq: e.Seq, read: read, ttl: p.TTL, size: len(p.Data), icmp: p.Err}
+	a := arrival{seq: seq, read: read, ttl: p.TTL, size: len(p.Data), icmp: p.Err}
 	if !p.Time.IsZero() {
 		a.wall = p.Time.UnixNano()
 	}
@@ -55,9 +59,16 @@ func (t *Table) Accept(p *wire.Packet, read Stamp) {
 	case elsewhere:
 		a.from = p.Addr
 	}
-	size := int(s.size)
+	size, bare := int(s.size), false
+	if extended {
+		// The payload need not come back (RFC 8335 section 3), but if it does it is looked at.
+		bare = p.Err == nil && len(e.Payload) <= int(s.extension)
+		size -= int(s.extension)
+		e.CutExtension(int(s.extension))
+		a.extended = Extended{e.Code, byte(e.Seq)}
+	}
 	proof := min(size, len(e.Payload)) >= wire.CookieLen // there is room for the whole cookie in what came back
-	if p.Err == nil && proof && len(e.Payload) < size {
+	if p.Err == nil && (proof || bare) && len(e.Payload) < size {
 		a.truncated, size = true, len(e.Payload)
 	}
 	known := e.HasCookie(s.cookie, size)
@@ -131,6 +142,7 @@ func (t *Table) settle(s *slot, a *arrival) {
 		s.state = expired // a reply may yet come
 	default:
 		t.counts.Received++
+		r.Extended = a.extended
 	}
 }
 

@@ -10,7 +10,8 @@ import (
 // A Shape is what the probes of a call have in common. Any number of probes share it; it is not written to while one
 // of them is in use.
 type Shape struct {
-	Template     []byte        // the echo request, as wire.NewTemplate makes it
+	Template     []byte        // the echo request, as wire.NewTemplate or wire.NewExtendedTemplate makes it
+	Extension    uint8         // the bytes of it between header and payload; above 0 it is an extended echo request
 	Timeout      time.Duration // how long after it left a probe is given up
 	Patience     time.Duration // for how long it may wait for room to leave; 0: as long as Timeout
 	TTL          int           // TTL or hop limit, 1 to 255; 0: the system's default
@@ -21,7 +22,7 @@ type Shape struct {
 	Bulk         bool   // may share a system call, at the price of an RTT that is not so exact
 }
 
-// Size is the length of the payload in bytes.
+// Size is the length of what follows the header in bytes: the payload, after the extension if there is one.
 func (s *Shape) Size() int { return len(s.Template) - wire.HeaderLen }
 
 // A Probe is one echo request. It belongs to one goroutine at a time.
@@ -31,7 +32,7 @@ type Probe struct {
 	Shape *Shape
 
 	// Table.Take fills in the following two.
-	Seq    uint16
+	Seq    uint16 // of an extended echo request the high byte alone: the low one is 0
 	Cookie uint64 // the secret at the start of the payload
 
 	// GiveUp is the sender's: when a probe that the link has refused is refused no more but given up, on the

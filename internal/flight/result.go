@@ -30,12 +30,19 @@ const (
 // Settles reports whether a Result of the kind is how a probe ended, as opposed to an anomaly.
 func (k Kind) Settles() bool { return k < Late }
 
+// Extended is what an extended echo reply says (RFC 8335 section 3).
+type Extended struct {
+	Code   uint8
+	Status uint8 // the low byte of the sequence number: State, A, 4 and 6
+}
+
 // A Result is how a probe ended, or an anomaly about it. It is a plain value.
 type Result struct {
 	Tag       int64
 	Kind      Kind
 	Clock     Clock // what measured RTT
 	Truncated bool  // less of the payload came back than was sent, and what came is right
+	Extended  Extended
 	TTL       int   // TTL or hop limit that the message arrived with; 0: unknown
 	Size      int   // bytes of the ICMP message, except for an ICMP error
 	RTT       int64 // ns, of Answered, Refused, Late and Duplicate; of the last 0 where Sent is not known

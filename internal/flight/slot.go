@@ -38,9 +38,11 @@ type slot struct {
 	lag    uint32 // how long after sent it left, ns: an estimate, for the later messages of a batch
 	slice  uint32 // of the window
 	seq    uint16
-	size   uint16 // of the payload, bytes
+	size   uint16 // of what follows the header, bytes
 	state  state
 	held   state // where the answer in early or unstamped takes the probe; vacant: there is none
+
+	extension uint8 // bytes of size before the payload; 0: it is no extended echo request
 }
 
 func (s *slot) inFlight() bool { return s.state == sending || s.state == waiting }

@@ -16,6 +16,7 @@ import (
 type Table struct {
 	slots     []slot
 	next      uint16 // the sequence number to try next
+	extended  uint8  // the high byte of the one to try next for an extended echo request
 	inFlight  int    // how many probes are sending or waiting
 	owners    owners
 	deadlines deadlines // of those that are waiting
@@ -104,22 +105,47 @@ func (t *Table) Full(bulk bool) bool {
 // unsent is how many probes are sending.
 func (t *Table) unsent() int { return t.inFlight - t.deadlines.len() }
 
+// HasNumber reports whether a sequence number is free for a probe of a shape, if the table is not full. There are but
+// 256 for extended echo requests, those whose low byte is 0: their answers tell the high byte alone.
+func (t *Table) HasNumber(shape *Shape) bool { return shape.Extension == 0 || t.seekExtended() }
+
+// seekExtended makes t.extended the next of those numbers that is free, which the table may have to grow for.
+func (t *Table) seekExtended() bool {
+	for {
+		for range 256 {
+			if len(t.slots) > 0 && !t.at(uint16(t.extended)<<8).inFlight() {
+				return true
+			}
+			t.extended++
+		}
+		if len(t.slots) == maxSlots {
+			return false
+		}
+		t.grow()
+	}
+}
+
 // Take gives a probe for in a sequence number and a cookie, and a slot until it is settled. The table must not be
-// full, and in be registered. The probe has no deadline until Sent tells when it left.
+// full, HasNumber true of its shape, and in be registered. The probe has no deadline until Sent tells when it left.
 func (t *Table) Take(in *Inbox, p *Probe) {
 	if 2*t.inFlight >= len(t.slots) && len(t.slots) < maxSlots {
 		t.grow()
 	}
-	s := t.at(t.next)
-	for s.inFlight() {
-		t.next++
-		s = t.at(t.next)
+	seq := t.next
+	if p.Shape.Extension == 0 {
+		for t.at(seq).inFlight() {
+			seq++
+		}
+		t.next = seq + 1
+	} else {
+		t.seekExtended()
+		seq = uint16(t.extended) << 8
+		t.extended++
 	}
+	s, cookie, size := t.at(seq), t.cookies(), p.Shape.Size()
 	if s.held != vacant {
 		t.dropUnstamped(s.seq)
 	}
-	seq, cookie, size := t.next, t.cookies(), p.Shape.Size()
-	t.next++
 	t.inFlight++
 	if p.Shape.Flow != 0 {
 		cookie = wire.Balance(cookie, seq, p.Shape.Flow)
@@ -133,6 +159,8 @@ func (t *Table) Take(in *Inbox, p *Probe) {
 		seq:    seq,
 		size:   uint16(size),
 		state:  sending,
+
+		extension: p.Shape.Extension,
 	}
 	if t.reports {
 		t.departures[t.index(seq)] = 0
@@ -223,7 +251,7 @@ func (t *Table) conclude(s *slot, end state) *Inbox {
 	return in
 }
 
-// cost is what the receive buffer must have room for while a probe with so many bytes of payload is in flight.
+// cost is what the receive buffer must have room for while a probe with so many bytes after the header is in flight.
 func (t *Table) cost(size int) int {
 	if t.reports {
 		return MessageCost(size) + MessageCost(0) // and the report of its departure

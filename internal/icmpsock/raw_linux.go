@@ -30,16 +30,16 @@ func attachFilter(fd int, program []bpf.RawInstruction) error {
 	return nil
 }
 
-// ownReplies is the program that lets echo replies with our identifier pass, and nothing else: IPv4 raw sockets
-// see the IP header too.
+// ownReplies is the program that lets echo replies with our identifier pass, extended or not, and nothing else: IPv4
+// raw sockets see the IP header too.
 func ownReplies(v6 bool, id uint16) ([]bpf.RawInstruction, error) {
-	reply, load := uint32(wire.EchoReply4), []bpf.Instruction{
+	reply, extended, load := uint32(wire.EchoReply4), uint32(wire.ExtendedReply4), []bpf.Instruction{
 		bpf.LoadMemShift{Off: 0}, // X = length of the IP header
 		bpf.LoadIndirect{Off: 0, Size: 1},
 		bpf.LoadIndirect{Off: 4, Size: 2},
 	}
 	if v6 {
-		reply, load = wire.EchoReply6, []bpf.Instruction{
+		reply, extended, load = wire.EchoReply6, wire.ExtendedReply6, []bpf.Instruction{
 			bpf.LoadConstant{Dst: bpf.RegX, Val: 0},
 			bpf.LoadAbsolute{Off: 0, Size: 1},
 			bpf.LoadAbsolute{Off: 4, Size: 2},
@@ -48,7 +48,8 @@ func ownReplies(v6 bool, id uint16) ([]bpf.RawInstruction, error) {
 	return bpf.Assemble([]bpf.Instruction{
 		load[0],
 		load[1],
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: reply, SkipTrue: 3},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: reply, SkipTrue: 1},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: extended, SkipTrue: 3},
 		load[2],
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(id), SkipTrue: 1},
 		bpf.RetConstant{Val: 1 << 18},

@@ -15,6 +15,9 @@ const (
 	echoReply4   = 0
 	echoRequest6 = 128
 	echoReply6   = 129
+
+	extendedRequest4 = 42 // RFC 8335
+	extendedRequest6 = 160
 )
 
 const (
@@ -28,8 +31,8 @@ const (
 	offsetMask    = 0x1fff // IPv4's, in units of eight bytes
 )
 
-// A Packet is an ICMP echo message in an IP packet. Its family is that of the
-// addresses.
+// A Packet is an ICMP echo message, extended or not, in an IP packet. Its family
+// is that of the addresses.
 type Packet struct {
 	Src, Dst     netip.Addr
 	TTL          int // or hop limit
@@ -133,22 +136,26 @@ func parseIP(b []byte) (p Packet, message []byte, ok bool) {
 	return Packet{}, nil, false
 }
 
-// isRequest reports whether the packet asks for an echo.
+// isRequest reports whether the packet asks for an echo, extended or not.
 func (p *Packet) isRequest() bool {
 	if p.Src.Is4() {
-		return p.Type == echoRequest4
+		return p.Type == echoRequest4 || p.Type == extendedRequest4
 	}
-	return p.Type == echoRequest6
+	return p.Type == echoRequest6 || p.Type == extendedRequest6
 }
 
-// echoed returns the proper answer to a request.
+// echoed returns the proper answer to a request. That to an extended one tells of
+// no interface.
 func (p *Packet) echoed() Packet {
 	e := *p
 	e.Src, e.Dst = p.Dst, p.Src
 	e.TTL = 64
 	e.Code = 0
 	e.Type = echoReply6
-	if p.Src.Is4() {
+	switch {
+	case p.Type == extendedRequest4, p.Type == extendedRequest6:
+		e.Type, e.Seq = p.Type+1, p.Seq&^0xff
+	case p.Src.Is4():
 		e.Type, e.DontFragment = echoReply4, false
 	}
 	return e

@@ -12,6 +12,9 @@ const (
 	TimeExceeded4 = 11
 	Parameter4    = 12
 
+	ExtendedRequest4 = 42 // RFC 8335
+	ExtendedReply4   = 43
+
 	CodeFragmentationNeeded4 = 4 // of Unreachable4
 	CodeReassembly           = 1 // of TimeExceeded4 and TimeExceeded6
 )
@@ -24,6 +27,9 @@ const (
 	Parameter6    = 4
 	EchoRequest6  = 128
 	EchoReply6    = 129
+
+	ExtendedRequest6 = 160 // RFC 8335
+	ExtendedReply6   = 161
 )
 
 // An Error is an ICMP error message.
