@@ -51,8 +51,10 @@ func (a *actor) act(ctx context.Context) {
 	o := a.choose()
 	a.guarded(func() {
 		switch n := a.r.IntN(100); {
-		case n < 30:
+		case n < 25:
 			a.ping(ctx, p, o, limit)
+		case n < 30:
+			a.ask(ctx, p, o, limit)
 		case n < 45:
 			a.pingN(ctx, p, o, limit)
 		case n < 60:

@@ -2,6 +2,7 @@ package ping_test
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/icmpsock/ping"
@@ -26,6 +27,22 @@ func (a *actor) ping(ctx context.Context, p *ping.Pinger, o choice, limit time.D
 		if host != a.f.moody { // what ends a probe over whose sending another call panicked is the Pinger's to say
 			a.check(o, host, r)
 		}
+	})
+}
+
+func (a *actor) ask(ctx context.Context, p *ping.Pinger, o choice, limit time.Duration) {
+	if o.flow {
+		return // which is refused
+	}
+	a.s.call("AskInterface", min(limit, o.own(1)), func() {
+		s, err := p.AskInterface(ctx, o.host.String(), ping.InterfaceID{Index: 1 + a.r.IntN(2)}, o.list...)
+		if s.Reply.Err != err || err != nil && (s.Active || s.IPv4 || s.IPv6) {
+			a.s.errorf("AskInterface of %v returns %+v, %v", o.host, s, err)
+		}
+		if errors.As(err, new(ping.InterfaceError)) {
+			err = nil
+		}
+		a.s.note(err)
 	})
 }
 

@@ -169,9 +169,10 @@ func (s *storm) transportRound(n int, length time.Duration) {
 func chaosHosts(n *pingtest.Network) []*pingtest.Host {
 	router := n.Host("198.51.100.1", pingtest.RTTBetween(0, 3*ms), pingtest.MTU(1400))
 	second := n.Host("198.51.100.2", pingtest.Behind(router), pingtest.Loss(0.3), pingtest.MTU(1300))
+	interfaces := pingtest.AnswersAbout(pingtest.Interface{Index: 1, Active: true})
 	unreachable := ping.ICMPError{Type: 3, Code: 1, From: netip.MustParseAddr("198.51.100.1")}
 	return []*pingtest.Host{
-		n.Host("192.0.2.1"),
+		n.Host("192.0.2.1", interfaces),
 		n.Host("2001:db8::1", pingtest.RTTBetween(0, 2*ms)),
 		n.Host("192.0.2.3", pingtest.Down()),
 		n.Host("192.0.2.4", pingtest.Refuse(unreachable)),
@@ -179,9 +180,9 @@ func chaosHosts(n *pingtest.Network) []*pingtest.Host {
 		n.Host("192.0.2.6", pingtest.SendError(ping.ErrNoRoom)),
 		n.Host("192.0.2.7", pingtest.Behind(second), pingtest.RTTBetween(0, 20*ms)),
 		n.Host("192.0.2.8", pingtest.BlackHole(600), pingtest.Loss(0.2)),
-		n.Host("192.0.2.2", pingtest.RTTBetween(0, 20*ms), pingtest.Loss(0.2), pingtest.Duplicates(0.2),
+		n.Host("192.0.2.2", pingtest.RTTBetween(0, 20*ms), pingtest.Loss(0.2), pingtest.Duplicates(0.2), interfaces,
 			pingtest.Reordering(0.2, 5*ms), pingtest.Corruption(0.1), pingtest.Forgeries(0.1)),
 		n.Host("2001:db8::2", pingtest.RTTBetween(0, 90*ms), pingtest.Loss(0.2), pingtest.Duplicates(0.2),
-			pingtest.Forgeries(0.2)),
+			pingtest.Forgeries(0.2), interfaces),
 	}
 }

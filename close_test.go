@@ -34,7 +34,8 @@ func TestCloseEndsLookups(t *testing.T) {
 		_, err := p.Resolve(ctx, host)
 		return err
 	}}
-	for _, c := range append(callsNamed("Ping", "PingN", "Stream", "Reachable", "Trace", "PathMTU", "TraceMTU"), resolves) {
+	named := callsNamed("Ping", "PingN", "Stream", "Reachable", "Trace", "PathMTU", "TraceMTU", "AskInterface")
+	for _, c := range append(named, resolves) {
 		resolver.n.Store(0)
 		if err := c.do(t.Context(), p, "host.example"); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("%s: got %v, want %v", c.name, err, net.ErrClosed)

@@ -17,6 +17,7 @@
 // speed of the kernel. A [Watcher] pings any number of targets again and again, each on a schedule of its own, and
 // yields all replies in one loop. [Pinger.Trace] finds the routers on the way, hop by hop, [Pinger.PathMTU] the
 // largest packet that gets there in one piece, and [Pinger.TraceMTU] where on the way larger ones no longer fit.
+// [Pinger.AskInterface] asks a host for the state of one of its interfaces.
 //
 // # What the numbers mean
 //

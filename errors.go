@@ -81,6 +81,7 @@ func (notPermittedError) Is(target error) bool { return target == fs.ErrPermissi
 //	"timeout"        ErrTimeout: no answer in time, or an *ElsewhereError
 //	"local_drop"     ErrLocalDrop: the same, and this host's socket may have dropped the answer
 //	"icmp"           an *ICMPError: a router or the target refused
+//	"interface"      an InterfaceError: the host cannot tell what AskInterface asks for
 //	"late"           ErrLate
 //	"duplicate"      ErrDuplicate
 //	"corrupted"      ErrCorrupted
@@ -100,6 +101,8 @@ func ErrorKind(err error) string {
 		return "timeout"
 	case errors.As(err, new(*ICMPError)):
 		return "icmp"
+	case errors.As(err, new(InterfaceError)):
+		return "interface"
 	case errors.Is(err, ErrLate):
 		return "late"
 	case errors.Is(err, ErrDuplicate):

@@ -178,9 +178,13 @@ func (f *fake) departures(start time.Time) (list []time.Duration) {
 // echoed is the reply to a request.
 func echoed(m ping.Message) ping.Message {
 	m.Data = bytes.Clone(m.Data)
-	m.Data[0] = echoReply4
-	if m.Addr.Is6() {
+	switch {
+	case m.Data[0] != 8 && m.Data[0] != 128:
+		m.Data[0]++ // RFC 8335 section 3
+	case m.Addr.Is6():
 		m.Data[0] = echoReply6
+	default:
+		m.Data[0] = echoReply4
 	}
 	m.TTL = 64
 	return m

@@ -14,8 +14,8 @@ type Message struct {
 
 	// Data is the ICMP message from its type on, without an IP header: 8 to 65,515 bytes with IPv4, to 65,535 with
 	// IPv6. What is sent is an echo request (type 8, or 128 for an IPv6 Addr), what is received an echo reply (0, or
-	// 129). With Err it is the echo request that the error quotes, or as much of that as came, from its first 8 bytes
-	// on.
+	// 129); of AskInterface, an extended echo request (42, or 160), and an extended echo reply (43, or 161). With Err
+	// it is the request that the error quotes, or as much of that as came, from its first 8 bytes on.
 	//
 	// The checksum (bytes 2 and 3) and the identifier (bytes 4 and 5) are the transport's: Send may write to them,
 	// and has both right where others can see the message, the identifier the same in all of them. The Pinger's own

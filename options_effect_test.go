@@ -69,6 +69,10 @@ func TestOptionsWithoutEffect(t *testing.T) {
 			defer w.Close()
 			return w.Add(1, netip.MustParseAddr(target), o)
 		}},
+		{"AskInterface", func(ctx context.Context, p *ping.Pinger, o ping.ProbeOption) error {
+			_, err := p.AskInterface(ctx, target, ping.InterfaceID{Name: "eth0"}, o)
+			return err
+		}},
 	}
 	for _, c := range []struct {
 		text    string
@@ -81,6 +85,9 @@ func TestOptionsWithoutEffect(t *testing.T) {
 		{"WithMaxHops(9)", ping.WithMaxHops(9), []string{"Trace", "TraceMTU"}, "Trace and TraceMTU"},
 		{"WithFirstHop(1)", ping.WithFirstHop(1), []string{"Trace"}, "Trace"},
 		{"WithGapLimit(9)", ping.WithGapLimit(9), []string{"Trace", "TraceMTU"}, "Trace and TraceMTU"},
+		{"WithFlow(7)", ping.WithFlow(7), []string{"Ping", "PingN", "Stream", "Reachable", "FirstReply", "Sweep", "Trace",
+			"PathMTU", "TraceMTU", "a Watcher"},
+			"Ping, PingN, Stream, Reachable, FirstReply, Sweep, Trace, PathMTU, TraceMTU and a Watcher"},
 		{"WithAnomalies(true)", ping.WithAnomalies(true), []string{"Stream", "a Watcher"}, "Stream and a Watcher"},
 	} {
 		for _, call := range calls {

@@ -178,7 +178,7 @@ func (p *Pinger) Ping(ctx context.Context, host string, opts ...ProbeOption) (Re
 	pending := 0
 	c, err := p.prepare(ctx, onPing, host, opts)
 	if err == nil {
-		reply, pending, err = c.one(ctx)
+		reply, _, pending, err = c.one(ctx)
 	}
 	if err != nil {
 		reply.Err = &probeError{host, err, pending}
@@ -187,15 +187,15 @@ func (p *Pinger) Ping(ctx context.Context, host string, opts ...ProbeOption) (Re
 }
 
 // one sends one echo request, and ends the call. The error is the Reply's, if there is one; else why there is none, and
-// pending is 1 if the request had left.
-func (c *call) one(ctx context.Context) (reply Reply, pending int, err error) {
+// pending is 1 if the request had left. What an extended echo reply says comes with it.
+func (c *call) one(ctx context.Context) (reply Reply, says flight.Extended, pending int, err error) {
 	defer func() {
 		left, _ := c.end()
 		pending += left
 	}()
 	settled := false
 	pending, err = c.runSeries(ctx, 1, func(r *flight.Result) bool {
-		reply, settled = newReply(r, c.target), true
+		reply, says, settled = newReply(r, c.target), r.Extended, true
 		return false
 	})
 	if settled {
@@ -203,7 +203,7 @@ func (c *call) one(ctx context.Context) (reply Reply, pending int, err error) {
 	} else {
 		reply.Target = c.target
 	}
-	return reply, pending, err
+	return reply, says, pending, err
 }
 
 var shared struct {

@@ -45,9 +45,11 @@ func (p *port) deliver(messages ...ping.Message) {
 	p.mu.Lock()
 	for _, m := range messages {
 		m.Data = slices.Clone(m.Data)
-		m.Data[0] = 0
-		if m.Addr.Is6() {
-			m.Data[0] = 129
+		switch m.Data[0] {
+		case 8:
+			m.Data[0] = 0
+		default: // RFC 4443 section 4.2, RFC 8335 section 3
+			m.Data[0]++
 		}
 		p.arrived = append(p.arrived, ping.Message{Addr: m.Addr, Data: m.Data})
 	}
@@ -198,6 +200,10 @@ var calls = []call{
 			last = err
 		}
 		return last
+	}},
+	{"AskInterface", func(ctx context.Context, p *ping.Pinger, host string) error {
+		_, err := p.AskInterface(ctx, host, ping.InterfaceID{Name: "eth0"}, ping.WithTimeout(time.Hour))
+		return err
 	}},
 }
 

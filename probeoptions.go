@@ -42,11 +42,13 @@ const (
 	onPathMTU
 	onTraceMTU
 	onWatcher
+	onAskInterface
 	onAll callSet = 1<<iota - 1
 )
 
 var callNames = [...]string{
 	"Ping", "PingN", "Stream", "Reachable", "FirstReply", "Sweep", "Trace", "PathMTU", "TraceMTU", "a Watcher",
+	"AskInterface",
 }
 
 // String lists the calls.
@@ -115,7 +117,7 @@ func WithTimeout(d time.Duration) ProbeOption {
 // for that at most, a Sweep not at all. Where more than 8 calls of the first four run at a time, the second probe of
 // each further one comes up to half an interval early or late, so that calls that start together spread out; which
 // comes when depends on the order in which they start. It is the interval of a Watcher's targets too, which must be
-// above 0. Ping, PathMTU and TraceMTU take it, to no effect.
+// above 0. Ping, PathMTU, TraceMTU and AskInterface take it, to no effect.
 func WithInterval(d time.Duration) ProbeOption {
 	return probeOption(func(c *probeConfig) error {
 		if d < 0 {
@@ -127,7 +129,8 @@ func WithInterval(d time.Duration) ProbeOption {
 }
 
 // WithSize sets the payload's length in bytes, 56 by default: 0 to 65,507 for IPv4, to 65,527 for IPv6. The ICMP
-// header adds 8. Under 8 there is no room for the whole secret that tells a forged reply from a true one.
+// header adds 8, and the question of AskInterface 16 to 76 more. Under 8 there is no room for the whole secret that
+// tells a forged reply from a true one.
 func WithSize(n int) ProbeOption {
 	return inRange("WithSize", n, 0, wire.MaxPayload6, onAll, func(c *probeConfig) *int { return &c.size })
 }
@@ -169,7 +172,7 @@ func WithNetwork(network string) ProbeOption {
 // WithCount sets how many echo requests Sweep sends to each address (1 by default; they are WithInterval apart), how
 // many Trace sends to each distance (3; it takes 1,000 at most), how many Reachable and FirstReply send at most (3),
 // PathMTU and TraceMTU of a size that is not answered (5, 100 at most), and after how many a Stream ends (never): 1 or
-// more. The others refuse it: Ping sends one, PingN as many as its n says, and a Watcher goes on.
+// more. The others refuse it: Ping and AskInterface send one, PingN as many as its n says, and a Watcher goes on.
 func WithCount(n int) ProbeOption {
 	const calls = onStream | onReachable | onFirstReply | onSweep | onTrace | onPathMTU | onTraceMTU
 	return inRange("WithCount", n, 1, 1<<31-1, calls, func(c *probeConfig) *int { return &c.count })
@@ -232,11 +235,14 @@ func WithPhase(d time.Duration) ProbeOption {
 //
 // Without it, a Trace has a flow of its own, which is the same each time, and other calls have none: each probe has
 // another checksum. The cost is 16 of the 64 bits of the secret that each probe carries. It needs a payload of 8
-// bytes or more.
+// bytes or more. AskInterface refuses it, for its requests have a checksum more.
 func WithFlow(n int) ProbeOption {
 	return probeOption(func(c *probeConfig) error {
 		if n < 1 || n > 1<<16-1 {
 			return fmt.Errorf("WithFlow(%d): want 1 to 65535", n)
+		}
+		if c.call == onAskInterface {
+			return noEffect(fmt.Sprintf("WithFlow(%d)", n), c.call, onAll&^onAskInterface)
 		}
 		c.flow = uint16(n)
 		return nil

@@ -25,23 +25,25 @@ type Reply struct {
 	// more, that is an answer too, and From is the address that it came from.
 	From netip.Addr
 	// RTT is the time from sending to the answer, never above the timeout, except that a Trace may wait longer. It is 0
-	// when Err is not nil, except for an *ICMPError, whose time is measured too, and for ErrLate and ErrDuplicate, whose
-	// time may be above the timeout.
+	// when Err is not nil, except for an *ICMPError and an InterfaceError, whose time is measured too, and for ErrLate and
+	// ErrDuplicate, whose time may be above the timeout.
 	RTT time.Duration
 	// TTL is the TTL or hop limit that the answer arrived with; 0 where it is not known.
 	TTL int
-	// Size is the length of the ICMP message that came back, in bytes: the payload and 8. 0 without an echo reply.
+	// Size is the length of the ICMP message that came back, in bytes: the payload and 8, and the question of
+	// AskInterface. 0 without an echo reply.
 	Size int
 	// Truncated says that the target sent back less of the payload than it was sent, as some do: 8 bytes or more, and
-	// what came back is right. It is an answer all the same, as for ping(8).
+	// what came back is right. It is an answer all the same, as for ping(8). An answer to AskInterface may come without
+	// any payload.
 	Truncated bool
 	// Sent and Received are the instants on the wall clock; Received is zero without an answer, and Sent if
 	// the probe could not be sent.
 	Sent, Received time.Time
 	// Clock says what measured the RTT.
 	Clock Clock
-	// Err is nil for an echo reply. Otherwise it is ErrTimeout, an *ICMPError, or why the probe could
-	// not be sent. ErrorKind tells them apart by a word.
+	// Err is nil for an echo reply. Otherwise it is ErrTimeout, an *ICMPError, an InterfaceError (of AskInterface), or why
+	// the probe could not be sent. ErrorKind tells them apart by a word.
 	Err error
 }
 
@@ -58,7 +60,7 @@ func (r Reply) String() string {
 	switch kind {
 	case "":
 		return r.answer()
-	case "late", "duplicate", "corrupted", "stray":
+	case "interface", "late", "duplicate", "corrupted", "stray":
 		return r.answer() + " (" + err.Error() + ")"
 	case "icmp":
 		var refused *ICMPError

@@ -84,6 +84,9 @@ func (t *transport) Send(messages []ping.Message) (int, error) {
 			return i, net.ErrClosed
 		default:
 		}
+		if m.Data[0] != 8 && m.Data[0] != 128 {
+			return i, fmt.Errorf("netstack: AskInterface: %w", errors.ErrUnsupported)
+		}
 		if m.DontFragment {
 			return i, fmt.Errorf("netstack: WithDontFragment: %w", errors.ErrUnsupported)
 		}

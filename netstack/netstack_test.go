@@ -158,6 +158,10 @@ func TestTransport(t *testing.T) {
 	if !errors.Is(err, ping.ErrTimeout) {
 		t.Errorf("nobody's address: %v", err)
 	}
+	_, err = p.AskInterface(t.Context(), "10.0.0.2", ping.InterfaceID{Index: 1})
+	if !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("AskInterface: got %v, want %v", err, errors.ErrUnsupported)
+	}
 	if _, err := p.Ping(t.Context(), "10.0.0.2", ping.WithDontFragment(true)); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("don't fragment: %v", err)
 	}

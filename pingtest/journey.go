@@ -26,6 +26,10 @@ type journey struct {
 	record    *Record // nil: none is kept
 	size      int     // of the packet, or of the largest of its fragments
 	err       error   // why it cannot be sent
+	payload   int     // where that of the request begins
+
+	extended     bool // it is an extended echo request
+	code, status byte // of the reply to one
 }
 
 // travel decides what becomes of a request: it puts the answers on their way, and counts. An error is that of
@@ -157,7 +161,7 @@ func (j *journey) tell(by *Host, delay time.Duration, e *ping.ICMPError) Fate {
 func (j *journey) answer() Fate {
 	h := j.target
 	switch {
-	case h.silent, !h.replies.take(h.replyLimit, j.now):
+	case h.silent, !j.understand(), !h.replies.take(h.replyLimit, j.now):
 		return Swallowed
 	case h.loses():
 		return Lost
@@ -173,16 +177,16 @@ func (j *journey) answer() Fate {
 	}
 	if h.drawn(h.forgeries) {
 		j.counts.Forgeries++
-		forge(j.reply(delay))
+		forge(j.reply(delay), j.payload)
 	}
 	fate := Answered
 	reply := j.reply(delay)
 	if h.truncation > 0 {
-		reply.Data = reply.Data[:min(len(reply.Data), headerLen+h.truncation)]
+		reply.Data = reply.Data[:min(len(reply.Data), j.payload+h.truncation)]
 	}
 	if h.drawn(h.corruption) {
 		fate = Corrupted
-		spoil(reply, h)
+		spoil(reply, j.payload, h)
 	}
 	if h.drawn(h.duplicates) {
 		j.counts.Duplicates++
@@ -210,7 +214,11 @@ func (j *journey) send(delay time.Duration, from netip.Addr, e *ping.ICMPError, 
 	m := j.transport.arrivals.add(at, j.request.Data, drop)
 	m.Addr, m.TTL, m.Err = j.request.Addr, usualTTL-j.distance%usualTTL, e
 	m.Time = at.Round(0) // no monotonic reading: as the kernel stamps
-	if e == nil {
+	switch {
+	case e != nil:
+	case j.extended:
+		m.Data[0], m.Data[1], m.Data[7] = m.Data[0]+1, j.code, j.status
+	default:
 		m.Data[0] = echoReply(j.target.addr)
 	}
 	if j.record != nil {
@@ -228,18 +236,18 @@ func echoReply(addr netip.Addr) byte {
 }
 
 // forge changes the secret of an echo reply, or makes it too long for a request that has none.
-func forge(m *ping.Message) {
-	if len(m.Data) > headerLen {
-		m.Data[headerLen] ^= 0xff
+func forge(m *ping.Message, payload int) {
+	if len(m.Data) > payload {
+		m.Data[payload] ^= 0xff
 	} else {
 		m.Data = append(m.Data, 0)
 	}
 }
 
 // spoil changes a byte of an echo reply, after the secret, or adds one.
-func spoil(m *ping.Message, h *Host) {
-	if room := len(m.Data) - headerLen - cookieLen; room > 0 {
-		m.Data[headerLen+cookieLen+h.rand.IntN(room)] ^= 0x10
+func spoil(m *ping.Message, payload int, h *Host) {
+	if room := len(m.Data) - payload - cookieLen; room > 0 {
+		m.Data[payload+cookieLen+h.rand.IntN(room)] ^= 0x10
 	} else {
 		m.Data = append(m.Data, 0)
 	}

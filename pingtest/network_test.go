@@ -527,6 +527,8 @@ func TestPanics(t *testing.T) {
 		{func() { h.Set(pingtest.Behind(h, v6)) }, `host 192.0.2.1: Behind(2001:db8::1): ` + version},
 		{func() { n.LinkMTU(67) }, `LinkMTU(67): want 0 or 68 or more`},
 		{func() { pingtest.Names("a", ".") }, `Names(["a" "."]): want names that are not empty`},
+		{func() { pingtest.Neighbours(map[netip.Addr]ping.NeighbourState{h.Addr(): 7}) },
+			`Neighbours(192.0.2.1: 7): want a state that has a name`},
 		{func() { n.KeepRecords(-1) }, `KeepRecords(-1): want 0 or more`},
 		{func() { h.Set(pingtest.Up(), nil) }, `host 192.0.2.1: setting 1 is nil`},
 		{func() { h.Set(pingtest.Behind(v6)) }, `host 192.0.2.1: Behind(2001:db8::1): ` + version},

@@ -44,6 +44,8 @@ type settings struct {
 	interfaces  []ping.ICMPInterface
 	sendError   error
 	lookupError error
+	own         []Interface                        // none: what is asked of them is not answered
+	neighbours  map[netip.Addr]ping.NeighbourState // nil: the same
 }
 
 // defaultRTT is that of a host of which nothing else is said.
