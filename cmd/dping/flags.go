@@ -19,6 +19,8 @@ type config struct {
 	size        int
 	quiet, json bool
 	trace, mtu  bool // instead of pinging
+	probe       ping.InterfaceID
+	ask         bool // for that, instead of pinging
 	verbose     bool // with mtu: hop by hop
 	count       int  // 0: not given
 	maxHops     int
@@ -27,12 +29,13 @@ type config struct {
 	options     []ping.Option
 }
 
-// The flags that say how to do each of the four; for any other the command has no use then.
+// The flags that say how to do each of the five; for any other the command has no use then.
 const (
 	pingFlags  = " trace mtu c s t i W 4 6 q flow json "
 	traceFlags = " trace mtu c s i W 4 6 m n flow json "
 	mtuFlags   = " trace mtu c t W 4 6 flow json v "
 	hopFlags   = " trace mtu c m W 4 6 flow json v "
+	probeFlags = " trace mtu probe s t W 4 6 json "
 )
 
 // parse reads the arguments. On -h it writes the usage to w, and returns flag.ErrHelp.
@@ -67,13 +70,19 @@ func parse(args []string, w io.Writer) (*config, error) {
 		"1 by default, else of each probe another", 1, 65535,
 		func(n int) { c.flow = n })
 	boolean(f, "mtu", "find the largest packet that gets there in one piece", &c.mtu)
+	f.Func("probe", "ask hosts that answer it for the state of their `interface`: its name, its number, an address\n"+
+		"of it, or \"neighbour:\" and the address of a neighbour", func(s string) error {
+		c.ask = true
+		return parseInterface(s, &c.probe)
+	})
 	boolean(f, "v", "with -mtu: show for each hop what gets there, and who says so", &c.verbose)
 
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			fmt.Fprint(w, "usage: dping [options] host...\n"+
 				"       dping -trace [options] host...\n"+
-				"       dping -mtu [options] host...\n")
+				"       dping -mtu [options] host...\n"+
+				"       dping -probe interface [options] host...\n")
 			f.SetOutput(w)
 			f.PrintDefaults()
 		}
@@ -114,6 +123,10 @@ func (c *config) check(f *flag.FlagSet) (err error) {
 	switch {
 	case c.trace && c.mtu:
 		return errors.New("-trace and -mtu exclude each other: want one of them, or neither")
+	case c.ask && (c.trace || c.mtu):
+		return errors.New("-probe excludes -trace and -mtu: want one of them, or none")
+	case c.ask:
+		allowed, with = probeFlags, "with -probe"
 	case c.trace:
 		allowed, with = traceFlags, "with -trace"
 	case c.mtu && c.verbose:

@@ -59,6 +59,15 @@ func TestArgumentErrors(t *testing.T) {
 		{[]string{"-mtu", "-v", "-t", "5", "::1"}, "-t has no effect with -mtu -v"},
 		{[]string{"-v", "::1"}, "-v has no effect without -mtu"},
 		{[]string{"-trace", "-v", "::1"}, "-v has no effect without -mtu"},
+		{[]string{"-probe", "lo", "-mtu", "::1"}, "-probe excludes -trace and -mtu: want one of them, or none"},
+		{[]string{"-trace", "-probe", "lo", "::1"}, "-probe excludes -trace and -mtu: want one of them, or none"},
+		{[]string{"-probe", "lo", "-c", "2", "::1"}, "-c has no effect with -probe"},
+		{[]string{"-probe", "", "::1"}, `invalid value "" for flag -probe: ` +
+			"want a name of 1 to 63 bytes, a number from 1 to 2147483647, or an address"},
+		{[]string{"-probe", "-1", "::1"}, `invalid value "-1" for flag -probe: ` +
+			"want a name of 1 to 63 bytes, a number from 1 to 2147483647, or an address"},
+		{[]string{"-probe", "neighbour:eth0", "::1"}, `invalid value "neighbour:eth0" for flag -probe: ` +
+			"want an address after neighbour:, without a zone"},
 		{[]string{"-trace"}, "no host: want one or more names or addresses (-h shows the options)"},
 		{[]string{"-x", "::1"}, "flag provided but not defined: -x"},
 		{[]string{"-c3", "::1"}, "flag provided but not defined: -c3: want -c 3"},
@@ -143,6 +152,7 @@ func TestHelp(t *testing.T) {
 	}
 	for _, want := range []string{
 		"usage: dping ", "-4", "-6", "-c n", "-i interval", "-W timeout", "-s size", "-t ttl", "-q", "-json", "-trace", "-mtu", "-m n", "-n", "-flow flow", "-v",
+		"-probe interface",
 	} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("the usage lacks %q:\n%s", want, stdout)

@@ -5,6 +5,7 @@
 //	dping -trace [-c n [-i interval]] [-m hops] [-n] [-W timeout] [-s size] [-flow n] [-4|-6] [-json] host...
 //	dping -mtu [-c n] [-W timeout] [-t ttl] [-flow n] [-4|-6] [-json] host...
 //	dping -mtu -v [-c n] [-m hops] [-W timeout] [-flow n] [-4|-6] [-json] host...
+//	dping -probe interface [-W timeout] [-s size] [-t ttl] [-4|-6] [-json] host...
 //
 // There is a line for each probe, once it is answered, refused or given up; with several hosts it begins with the
 // host's name. It ends with "(truncated)" where the host sent back less than it was sent, which is an answer all the
@@ -39,8 +40,12 @@
 // has it: who answered and after how long, the largest packet that gets there, and, where that is less than before,
 // which router says so; {"host":..., "hop":{...}} with -json.
 //
+// With -probe it asks each host for the state of one of its interfaces (PROBE, RFC 8335), which few hosts answer: by
+// name (eth0), number (2) or address (192.0.2.1), or for that of a neighbour (neighbour:192.0.2.9). With -json that is
+// {"host":..., "interface":..., "status":{...}}.
+//
 // The exit status is that of ping(8): 0 if each host answered at least once (with -mtu, if the path MTU of each was
-// found), whatever else was lost or could not be sent; 1 if one did not; and 2 for any other error, such as a bad
+// found; with -probe, if each told the state), whatever else was lost or could not be sent; 1 if one did not; and 2 for any other error, such as a bad
 // argument, a name that is not known, a host to which nothing could be sent, or a system that permits no ICMP sockets.
 package main
 
@@ -90,6 +95,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, quit <-ch
 		names := newNames(ctx, net.DefaultResolver.LookupAddr)
 		defer names.close()
 		return out.traceAll(ctx, pinger, names, quit)
+	case c.ask:
+		return out.probeAll(ctx, pinger)
 	case c.mtu:
 		return out.mtuAll(ctx, pinger)
 	}
