@@ -52,8 +52,12 @@ var rooms = map[string]struct {
 		may:   []string{"."},
 		never: []string{"syscall", "unsafe"},
 	},
+	"paths": {
+		may:   []string{"."},
+		never: []string{"net", "os", "syscall", "unsafe"},
+	},
 	"cmd/dping": {
-		may: []string{"."},
+		may: []string{".", "paths"},
 	},
 }
 

@@ -1,0 +1,280 @@
+package paths
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/icmpsock/ping"
+)
+
+const (
+	// ahead is how many distances beyond the farthest that has answered are tried at once in the first round, and stride
+	// how long after one distance the next is tried without that. So it is in a Trace.
+	ahead  = 4
+	stride = 30 * time.Millisecond
+	// unknown is how many distances beyond the farthest that has answered are tried in later rounds, where the target
+	// has not; mtr(8) has the same default (max-unknown).
+	unknown = 12
+	// sure is how many answers in a row are to differ from what was, and sureOfMany where a distance goes to and fro. It
+	// is said to if it has come back three times or more, each of which counts for wobble answers, and no more than four.
+	sure       = 3
+	sureOfMany = 32
+	wobble     = 256
+	toAndFro   = 2 * wobble
+	// patience is how many rounds a change waits for the distances that have not answered often enough.
+	patience = 8
+	// maxRouters is how many are kept for each distance.
+	maxRouters = 8
+)
+
+// A way is what a Watch knows, and what it sends. It is told the time.
+type way struct {
+	target   netip.Addr
+	interval time.Duration
+	rounds   int // 0: without end
+	maxHops  int
+
+	round    int       // that is being sent, from 0
+	began    time.Time // when it began; zero: not yet
+	latest   time.Time // when its last probe left
+	probed   int       // the last distance to which one has left in it
+	inFlight int
+	farthest int // that has answered
+	hops     []hop
+	known    []Step    // the way as the caller knows it
+	suspect  time.Time // when the first answer came that is not so; zero: all are
+	since    int       // the round in which that was sure; -1: it is not
+	done     bool
+}
+
+// A hop is a distance that probes are sent to.
+type hop struct {
+	routers []Router // the latest first, and never empty
+	refusal *ping.ICMPError
+	seen    Step      // of the last answer
+	heard   time.Time // when that came
+	unlike  int       // answers in a row that are not as known
+	wobbles int       // how often answers came back to what is known
+}
+
+func newWay(target netip.Addr, c *config) *way {
+	return &way{target: target, interval: c.interval, rounds: c.rounds, maxHops: c.maxHops, since: -1}
+}
+
+// length is the distance of the target, by the latest answers; 0: unknown.
+func (w *way) length() int {
+	return 1 + slices.IndexFunc(w.hops, func(h hop) bool { return h.seen.Target })
+}
+
+// last is the last distance to probe.
+func (w *way) last() int {
+	switch n := w.length(); {
+	case n > 0:
+		return n
+	case w.round == 0:
+		return w.maxHops
+	}
+	return min(w.farthest+unknown, w.maxHops)
+}
+
+// next implements planner.
+func (w *way) next(now time.Time) (p probe, at time.Time, ok bool) {
+	if w.began.IsZero() {
+		w.began = now
+	}
+	last := w.last()
+	if w.probed >= last {
+		if w.final() {
+			return probe{}, time.Time{}, false // until nothing is in flight
+		}
+		return probe{}, w.began.Add(w.interval), true
+	}
+	p.distance = w.probed + 1
+	switch {
+	case w.round > 0:
+		return p, w.began.Add(w.interval * time.Duration(w.probed) / time.Duration(last)), true
+	case p.distance <= w.farthest+ahead:
+		return p, now, true
+	}
+	return p, w.latest.Add(stride), true
+}
+
+// sent implements planner.
+func (w *way) sent(p probe, now time.Time) {
+	w.probed, w.latest = p.distance, now
+	w.inFlight++
+	if p.distance > len(w.hops) {
+		w.hops = append(w.hops, hop{routers: make([]Router, 1)})
+	}
+}
+
+// settled implements planner.
+func (w *way) settled(r result) {
+	w.inFlight--
+	if r.distance > len(w.hops) || r.distance > w.last() {
+		return // the target is nearer than was thought
+	}
+	h := &w.hops[r.distance-1]
+	from, refusal := judge(r.reply)
+	if !from.IsValid() {
+		h.routers[0].Statistics.Add(r.reply)
+		if refusal != nil {
+			h.refusal = refusal
+		}
+		return
+	}
+	w.farthest = max(w.farthest, r.distance)
+	h.answered(r.reply, from)
+	for len(w.known) < r.distance {
+		w.known = append(w.known, Step{})
+	}
+	switch known := &w.known[r.distance-1]; {
+	case *known == h.seen:
+		h.wobbles = max(h.wobbles-1, 0)
+		if h.unlike > 0 {
+			h.wobbles = min(h.wobbles+wobble, 2*toAndFro)
+		}
+		h.unlike = 0
+	case *known == Step{}:
+		*known = h.seen
+	default:
+		h.unlike++
+		if w.suspect.IsZero() {
+			w.suspect = h.heard
+		}
+	}
+}
+
+// answered takes note of who answered.
+func (h *hop) answered(r ping.Reply, from netip.Addr) {
+	target := r.Err == nil
+	h.seen, h.heard, h.refusal = Step{From: from, TTL: r.TTL, Target: target}, r.Received, nil
+	i := slices.IndexFunc(h.routers, func(o Router) bool { return o.Addr == from && o.Target == target })
+	switch {
+	case i > 0:
+		is := h.routers[i]
+		h.routers = slices.Insert(slices.Delete(h.routers, i, i+1), 0, is)
+		h.routers[0].Since = r.Received
+	case i < 0:
+		if h.routers[0].Addr.IsValid() {
+			h.routers = slices.Insert(h.routers, 0, Router{})
+			h.routers = h.routers[:min(len(h.routers), maxRouters)]
+		}
+		is := &h.routers[0]
+		is.Addr, is.Target, is.Since = from, target, r.Received
+		is.Statistics.Target = from
+	}
+	is := &h.routers[0]
+	is.TTL, is.RTT, is.Last, is.Labels = r.TTL, r.RTT, r.Received, nil
+	if e := icmpError(r); e != nil {
+		is.Labels = e.MPLS
+	}
+	r.Err = nil
+	is.Statistics.Add(r)
+}
+
+// final reports whether the round is the last one.
+func (w *way) final() bool { return w.rounds > 0 && w.round == w.rounds-1 }
+
+// roundOver reports whether all there is to tell of the round is known.
+func (w *way) roundOver(now time.Time) bool {
+	switch {
+	case w.began.IsZero() || w.probed < w.last():
+		return false
+	case w.final():
+		return w.inFlight == 0
+	}
+	return now.Sub(w.began) >= w.interval
+}
+
+// turn ends the round, and begins the next.
+func (w *way) turn(now time.Time) Round {
+	change := w.judge()
+	n := w.length()
+	reached := n > 0
+	switch {
+	case !reached:
+		n = w.farthest
+	case w.suspect.IsZero():
+		w.hops, w.known, w.farthest = w.hops[:n], toTarget(w.known), n
+	}
+	r := Round{Number: w.round, Time: now, Target: w.target, Reached: reached, Change: change}
+	for i := range min(n, len(w.hops)) {
+		h := &w.hops[i]
+		routers := slices.Clone(h.routers)
+		for k := range routers {
+			routers[k].Labels = slices.Clone(routers[k].Labels)
+		}
+		r.Hops = append(r.Hops, Hop{Distance: i + 1, Routers: routers, Refusal: h.refusal})
+	}
+	w.done = w.final()
+	w.round++
+	w.probed = 0
+	if w.began = w.began.Add(w.interval); now.Sub(w.began) >= w.interval {
+		w.began = now // what was missed is not made up for
+	}
+	return r
+}
+
+// judge returns how the way has changed, if it has and if all of the change is known.
+func (w *way) judge() *Change {
+	n := min(w.last(), len(w.hops))
+	begun, ripe, open := false, false, false
+	for i := range w.hops[:n] {
+		h := &w.hops[i]
+		known := stepAt(w.known, i) != Step{}
+		begun = begun || h.unlike > 0
+		ripe = ripe || h.unlike >= sureOfMany || h.unlike >= sure && h.wobbles <= toAndFro
+		open = open || known && (h.unlike > 0 && h.unlike < sure || h.heard.Before(w.suspect))
+	}
+	if !ripe {
+		w.since = -1
+		if !begun {
+			w.suspect = time.Time{}
+		}
+		return nil
+	}
+	if w.since < 0 {
+		w.since = w.round
+	}
+	if open && w.round < w.since+patience {
+		return nil
+	}
+	before := slices.Clone(w.known)
+	w.accept(n)
+	c := newChange(w.suspect, toTarget(before), slices.Clone(w.known))
+	w.suspect, w.since = time.Time{}, -1
+	if c.Kind == 0 {
+		return nil
+	}
+	return &c
+}
+
+// accept takes the latest answers of the first n distances for the way.
+func (w *way) accept(n int) {
+	heard := 0 // the last distance that has answered since the change began
+	for i := range w.hops[:n] {
+		if !w.hops[i].heard.Before(w.suspect) {
+			heard = i
+		}
+	}
+	for i := range w.hops[:n] {
+		switch h := &w.hops[i]; {
+		case h.unlike > 0:
+			w.known[i] = h.seen
+			h.unlike, h.wobbles = 0, 0
+		case i < heard && i < len(w.known) && h.heard.Before(w.suspect):
+			w.known[i] = Step{} // a silent router
+		}
+	}
+	w.known = toTarget(w.known)
+}
+
+// toTarget is a way without what comes after the target.
+func toTarget(steps []Step) []Step {
+	if i := slices.IndexFunc(steps, func(s Step) bool { return s.Target }); i >= 0 {
+		return steps[:i+1]
+	}
+	return steps
+}
