@@ -21,6 +21,9 @@ type config struct {
 	trace, mtu  bool // instead of pinging
 	probe       ping.InterfaceID
 	ask         bool // for that, instead of pinging
+	watch       bool // too
+	paths, dot  bool // too
+	interval    time.Duration
 	verbose     bool // with mtu: hop by hop
 	count       int  // 0: not given
 	maxHops     int
@@ -29,24 +32,28 @@ type config struct {
 	options     []ping.Option
 }
 
-// The flags that say how to do each of the five; for any other the command has no use then.
+// The flags that say how to do each of the seven; for any other the command has no use then.
 const (
-	pingFlags  = " trace mtu c s t i W 4 6 q flow json "
-	traceFlags = " trace mtu c s i W 4 6 m n flow json "
-	mtuFlags   = " trace mtu c t W 4 6 flow json v "
-	hopFlags   = " trace mtu c m W 4 6 flow json v "
-	probeFlags = " trace mtu probe s t W 4 6 json "
+	modeFlags  = " trace watch paths mtu probe "
+	pingFlags  = modeFlags + " c s t i W 4 6 q flow json "
+	traceFlags = modeFlags + " c s i W 4 6 m n flow json "
+	watchFlags = modeFlags + " c s i W 4 6 m n flow json "
+	pathsFlags = modeFlags + " c s i W 4 6 m dot json "
+	mtuFlags   = modeFlags + " c t W 4 6 flow json v "
+	hopFlags   = modeFlags + " c m W 4 6 flow json v "
+	probeFlags = modeFlags + " s t W 4 6 json "
 )
 
 // parse reads the arguments. On -h it writes the usage to w, and returns flag.ErrHelp.
 func parse(args []string, w io.Writer) (*config, error) {
-	c := &config{size: 56, maxHops: 30}
+	c := &config{size: 56, maxHops: 30, interval: time.Second}
 	add := func(o ping.Option) { c.options = append(c.options, o) }
 	var only4, only6 bool
 	f := flag.NewFlagSet("dping", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	number(f, "c", "stop after `n` probes to each host (default: when interrupted);\n"+
 		"with -trace: print statistics of n probes to each hop;\n"+
+		"with -watch: n rounds; with -paths: send n probes by each path;\n"+
 		"with -mtu: try a size n times before it counts as too big (default 5, 100 at most)", 1, math.MaxInt32,
 		func(n int) { c.count = n; add(ping.WithCount(n)) })
 	number(f, "s", "send a payload of `size` bytes (default 56)", 0, 65527,
@@ -55,7 +62,7 @@ func parse(args []string, w io.Writer) (*config, error) {
 		func(n int) { add(ping.WithTTL(n)) })
 	seconds(f, "i", "send the next probe after `interval`: seconds, or 200ms, say (default 1);\n"+
 		"0: as soon as the one before is settled", "0 or more", 0,
-		func(d time.Duration) { add(ping.WithInterval(d)) })
+		func(d time.Duration) { c.interval = d; add(ping.WithInterval(d)) })
 	seconds(f, "W", "give a probe up after `timeout`: seconds, or 200ms, say (default 1)", "more than 0", 1,
 		func(d time.Duration) { add(ping.WithTimeout(d)) })
 	boolean(f, "4", "use IPv4 only", &only4)
@@ -63,11 +70,14 @@ func parse(args []string, w io.Writer) (*config, error) {
 	boolean(f, "q", "quiet: show the first line and the statistics only", &c.quiet)
 	boolean(f, "json", "print JSON objects, one a line", &c.json)
 	boolean(f, "trace", "show the routers on the way", &c.trace)
-	number(f, "m", "with -trace or -mtu -v: go no farther than `n` hops (default 30)", 1, 255,
+	boolean(f, "watch", "watch the routers on the way, and what changes", &c.watch)
+	boolean(f, "paths", "show the routers on all paths that flows take", &c.paths)
+	boolean(f, "dot", "with -paths: print a graph for Graphviz", &c.dot)
+	number(f, "m", "with -trace, -watch, -paths or -mtu -v: go no farther than `n` hops (default 30)", 1, 255,
 		func(n int) { c.maxHops = n; add(ping.WithMaxHops(n)) })
-	boolean(f, "n", "with -trace: look up no names", &c.numeric)
-	number(f, "flow", "take the path of this `flow`, 1 to 65535, where there are several: with -trace and -mtu\n"+
-		"1 by default, else of each probe another", 1, 65535,
+	boolean(f, "n", "with -trace or -watch: look up no names", &c.numeric)
+	number(f, "flow", "take the path of this `flow`, 1 to 65535, where there are several: with -trace, -watch\n"+
+		"and -mtu 1 by default, else of each probe another", 1, 65535,
 		func(n int) { c.flow = n })
 	boolean(f, "mtu", "find the largest packet that gets there in one piece", &c.mtu)
 	f.Func("probe", "ask hosts that answer it for the state of their `interface`: its name, its number, an address\n"+
@@ -81,6 +91,8 @@ func parse(args []string, w io.Writer) (*config, error) {
 		if errors.Is(err, flag.ErrHelp) {
 			fmt.Fprint(w, "usage: dping [options] host...\n"+
 				"       dping -trace [options] host...\n"+
+				"       dping -watch [options] host\n"+
+				"       dping -paths [options] host...\n"+
 				"       dping -mtu [options] host...\n"+
 				"       dping -probe interface [options] host...\n")
 			f.SetOutput(w)
@@ -99,7 +111,7 @@ func parse(args []string, w io.Writer) (*config, error) {
 	if err := c.check(f); err != nil {
 		return nil, err
 	}
-	if c.flow == 0 && (c.trace || c.mtu) {
+	if c.flow == 0 && (c.trace || c.watch || c.mtu) {
 		c.flow = 1
 	}
 	if c.flow > 0 {
@@ -108,6 +120,9 @@ func parse(args []string, w io.Writer) (*config, error) {
 	c.hosts = f.Args()
 	if len(c.hosts) == 0 {
 		return nil, errors.New("no host: want one or more names or addresses (-h shows the options)")
+	}
+	if c.watch && len(c.hosts) > 1 {
+		return nil, fmt.Errorf("-watch takes one host: got %d", len(c.hosts))
 	}
 	for _, host := range c.hosts {
 		if host == "" || strings.HasPrefix(host, "-") {
@@ -120,23 +135,36 @@ func parse(args []string, w io.Writer) (*config, error) {
 // check refuses flags that have no effect on what is asked for.
 func (c *config) check(f *flag.FlagSet) (err error) {
 	allowed, with := pingFlags, "without -trace"
+	var modes []string
+	for _, m := range []struct {
+		on   bool
+		name string
+	}{{c.trace, "-trace"}, {c.watch, "-watch"}, {c.paths, "-paths"}, {c.mtu, "-mtu"}, {c.ask, "-probe"}} {
+		if m.on {
+			modes = append(modes, m.name)
+		}
+	}
 	switch {
-	case c.trace && c.mtu:
-		return errors.New("-trace and -mtu exclude each other: want one of them, or neither")
-	case c.ask && (c.trace || c.mtu):
-		return errors.New("-probe excludes -trace and -mtu: want one of them, or none")
+	case len(modes) > 1:
+		return fmt.Errorf("%s exclude each other: want one of them, or neither", strings.Join(modes, " and "))
 	case c.ask:
 		allowed, with = probeFlags, "with -probe"
 	case c.trace:
 		allowed, with = traceFlags, "with -trace"
+	case c.watch:
+		allowed, with = watchFlags, "with -watch"
+	case c.paths:
+		allowed, with = pathsFlags, "with -paths"
 	case c.mtu && c.verbose:
 		allowed, with = hopFlags, "with -mtu -v"
 	case c.mtu:
 		allowed, with = mtuFlags, "with -mtu"
 	}
 	switch {
-	case c.trace && c.size < 8:
-		return fmt.Errorf("-s %d: -trace takes 8 or more", c.size)
+	case (c.trace || c.watch || c.paths) && c.size < 8:
+		return fmt.Errorf("-s %d: %s takes 8 or more", c.size, modes[0])
+	case c.watch && c.interval < 10*time.Millisecond:
+		return fmt.Errorf("-i %v: -watch takes 10ms or more", c.interval)
 	case c.flow > 0 && c.size < 8:
 		return fmt.Errorf("-s %d: -flow takes 8 or more", c.size)
 	case c.mtu && c.count > 100:
@@ -146,12 +174,14 @@ func (c *config) check(f *flag.FlagSet) (err error) {
 		switch {
 		case given.Name == "v" && !c.mtu:
 			err = errors.New("-v has no effect without -mtu")
-		case given.Name == "m" && !c.trace && !c.verbose:
-			err = errors.New("-m has no effect without -trace or -mtu -v")
+		case given.Name == "dot" && !c.paths:
+			err = errors.New("-dot has no effect without -paths")
+		case given.Name == "m" && !strings.Contains(allowed, " m "):
+			err = errors.New("-m has no effect without -trace, -watch, -paths or -mtu -v")
 		case !strings.Contains(allowed, " "+given.Name+" "):
 			err = fmt.Errorf("-%s has no effect %s", given.Name, with)
-		case c.trace && c.count == 0 && given.Name == "i":
-			err = errors.New("-i has no effect with -trace unless -c is given")
+		case (c.trace || c.paths) && c.count == 0 && given.Name == "i":
+			err = fmt.Errorf("-i has no effect %s unless -c is given", with)
 		}
 	})
 	return err

@@ -47,7 +47,16 @@ func TestArgumentErrors(t *testing.T) {
 		{[]string{"-flow", "65536", "::1"}, `invalid value "65536" for flag -flow: want 1 to 65535`},
 		{[]string{"-flow", "7", "-s", "7", "::1"}, "-s 7: -flow takes 8 or more"},
 		{[]string{"-trace", "-mtu", "::1"}, "-trace and -mtu exclude each other: want one of them, or neither"},
-		{[]string{"-m", "5", "::1"}, "-m has no effect without -trace or -mtu -v"},
+		{[]string{"-m", "5", "::1"}, "-m has no effect without -trace, -watch, -paths or -mtu -v"},
+		{[]string{"-trace", "-watch", "::1"}, "-trace and -watch exclude each other: want one of them, or neither"},
+		{[]string{"-paths", "-flow", "3", "::1"}, "-flow has no effect with -paths"},
+		{[]string{"-paths", "-i", "1", "::1"}, "-i has no effect with -paths unless -c is given"},
+		{[]string{"-paths", "-s", "7", "::1"}, "-s 7: -paths takes 8 or more"},
+		{[]string{"-dot", "::1"}, "-dot has no effect without -paths"},
+		{[]string{"-watch", "-t", "5", "::1"}, "-t has no effect with -watch"},
+		{[]string{"-watch", "-i", "0", "::1"}, "-i 0s: -watch takes 10ms or more"},
+		{[]string{"-watch", "-s", "7", "::1"}, "-s 7: -watch takes 8 or more"},
+		{[]string{"-watch", "::1", "127.0.0.1"}, "-watch takes one host: got 2"},
 		{[]string{"-n", "::1"}, "-n has no effect without -trace"},
 		{[]string{"-trace", "-t", "5", "::1"}, "-t has no effect with -trace"},
 		{[]string{"-trace", "-q", "::1"}, "-q has no effect with -trace"},
@@ -55,12 +64,12 @@ func TestArgumentErrors(t *testing.T) {
 		{[]string{"-mtu", "-s", "5", "::1"}, "-s has no effect with -mtu"},
 		{[]string{"-mtu", "-i", "5", "::1"}, "-i has no effect with -mtu"},
 		{[]string{"-mtu", "-n", "::1"}, "-n has no effect with -mtu"},
-		{[]string{"-mtu", "-m", "5", "::1"}, "-m has no effect without -trace or -mtu -v"},
+		{[]string{"-mtu", "-m", "5", "::1"}, "-m has no effect without -trace, -watch, -paths or -mtu -v"},
 		{[]string{"-mtu", "-v", "-t", "5", "::1"}, "-t has no effect with -mtu -v"},
 		{[]string{"-v", "::1"}, "-v has no effect without -mtu"},
 		{[]string{"-trace", "-v", "::1"}, "-v has no effect without -mtu"},
-		{[]string{"-probe", "lo", "-mtu", "::1"}, "-probe excludes -trace and -mtu: want one of them, or none"},
-		{[]string{"-trace", "-probe", "lo", "::1"}, "-probe excludes -trace and -mtu: want one of them, or none"},
+		{[]string{"-probe", "lo", "-mtu", "::1"}, "-mtu and -probe exclude each other: want one of them, or neither"},
+		{[]string{"-trace", "-probe", "lo", "::1"}, "-trace and -probe exclude each other: want one of them, or neither"},
 		{[]string{"-probe", "lo", "-c", "2", "::1"}, "-c has no effect with -probe"},
 		{[]string{"-probe", "", "::1"}, `invalid value "" for flag -probe: ` +
 			"want a name of 1 to 63 bytes, a number from 1 to 2147483647, or an address"},
@@ -151,7 +160,7 @@ func TestHelp(t *testing.T) {
 		t.Errorf("exit status %d, stderr %q, want 0 and nothing", status, stderr)
 	}
 	for _, want := range []string{
-		"usage: dping ", "-4", "-6", "-c n", "-i interval", "-W timeout", "-s size", "-t ttl", "-q", "-json", "-trace", "-mtu", "-m n", "-n", "-flow flow", "-v",
+		"usage: dping ", "-4", "-6", "-c n", "-i interval", "-W timeout", "-s size", "-t ttl", "-q", "-json", "-trace", "-watch", "-paths", "-dot", "-mtu", "-m n", "-n", "-flow flow", "-v",
 		"-probe interface",
 	} {
 		if !strings.Contains(stdout, want) {

@@ -3,6 +3,8 @@
 //
 //	dping [-c n] [-i interval] [-W timeout] [-s size] [-t ttl] [-flow n] [-4|-6] [-q] [-json] host...
 //	dping -trace [-c n [-i interval]] [-m hops] [-n] [-W timeout] [-s size] [-flow n] [-4|-6] [-json] host...
+//	dping -watch [-c n] [-i interval] [-m hops] [-n] [-W timeout] [-s size] [-flow n] [-4|-6] [-json] host
+//	dping -paths [-c n [-i interval]] [-dot] [-m hops] [-W timeout] [-s size] [-4|-6] [-json] host...
 //	dping -mtu [-c n] [-W timeout] [-t ttl] [-flow n] [-4|-6] [-json] host...
 //	dping -mtu -v [-c n] [-m hops] [-W timeout] [-flow n] [-4|-6] [-json] host...
 //	dping -probe interface [-W timeout] [-s size] [-t ttl] [-4|-6] [-json] host...
@@ -31,6 +33,14 @@
 // target has the last line, wherever it is, and the others are of routers. Names are looked up, unless -n is given.
 // With -json there is one object {"host":..., "hop":{...}} a hop; without -c, the last one says why the way ended, as
 // its "end".
+//
+// With -watch it goes on along the way to one host, an interval for each round: on a terminal it shows the table after
+// each, else a line for each change (longer, shorter, another router, another reply TTL), and the table in the end, or
+// when SIGQUIT comes. Each router has a line of its own in it. With -json a change is {"host":..., "change":{...}}.
+//
+// With -paths it finds the routers on all paths that flows take, with two lines for each path: with -c, the loss and the
+// RTT of n probes by it, and the addresses on it. With -dot that is a graph for Graphviz; with -json, {"host":...,
+// "paths":{...}}. Routers of Linux show but one path of several over IPv4, for they look at nothing of ICMP there.
 //
 // With -flow all probes take the same of several paths, and those of another flow perhaps another one, for pings,
 // -trace and -mtu alike. The latter two do so without it.
@@ -91,12 +101,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, quit <-ch
 
 	out := &output{config: c, stop: stop, stdout: stdout, stderr: stderr}
 	switch {
-	case c.trace:
+	case c.trace, c.watch:
 		names := newNames(ctx, net.DefaultResolver.LookupAddr)
 		defer names.close()
+		if c.watch {
+			return out.watch(ctx, pinger, names, quit)
+		}
 		return out.traceAll(ctx, pinger, names, quit)
 	case c.ask:
 		return out.probeAll(ctx, pinger)
+	case c.paths:
+		return out.pathsAll(ctx, pinger)
 	case c.mtu:
 		return out.mtuAll(ctx, pinger)
 	}

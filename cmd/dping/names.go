@@ -69,6 +69,17 @@ func (n *names) start(addr netip.Addr) *name {
 	return is
 }
 
+// soFar returns the name of addr if it has been found by now, else "".
+func (n *names) soFar(addr netip.Addr) string {
+	is := n.start(addr)
+	select {
+	case <-is.done:
+		return is.text
+	default:
+		return ""
+	}
+}
+
 // of returns the name of addr once it is known, "" for none.
 func (n *names) of(addr netip.Addr) string {
 	is := n.start(addr)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/icmpsock/ping"
+	"github.com/icmpsock/ping/paths"
 )
 
 // An output is where all goroutines write, whole lines at a time.
@@ -32,6 +33,8 @@ type record struct {
 	Anomaly    *ping.Reply      `json:"anomaly,omitempty"` // what came beside that
 	Statistics *ping.Statistics `json:"statistics,omitempty"`
 	Hop        any              `json:"hop,omitempty"`
+	Change     *paths.Change    `json:"change,omitempty"`
+	Paths      *paths.Graph     `json:"paths,omitempty"`
 	Kind       string           `json:"kind,omitempty"`  // of Error
 	Error      string           `json:"error,omitempty"` // what ended all for the host
 }
