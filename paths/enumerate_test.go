@@ -142,7 +142,7 @@ func wide(n int) (networks []*pingtest.Network, hosts [][]*pingtest.Host) {
 // The paths are found with the probability that is said, over many seeds. Of two, it is what is said; of sixteen it is
 // better, since the flows that are sent to each of them find others.
 func TestMissed(t *testing.T) {
-	seeds := atLength(t, 50, 1000)
+	seeds := atLength(t, 30, 1000)
 	for _, test := range []struct {
 		ways  int
 		exact bool

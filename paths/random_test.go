@@ -38,7 +38,7 @@ func atEachFork(ways [][]string, seed uint64) func(uint64) int {
 // answer in twenty of each router is lost.
 func TestRandomWays(t *testing.T) {
 	probes := 0
-	seeds := uint64(atLength(t, 60, 1000))
+	seeds := uint64(atLength(t, 30, 300))
 	for seed := range seeds {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 2))
