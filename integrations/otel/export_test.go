@@ -1,0 +1,4 @@
+package pingotel
+
+// Kept returns of how many targets something is kept.
+func (p *Producer) Kept() int { return len(p.collector.rows) }
