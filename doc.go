@@ -50,7 +50,8 @@
 //
 // There is a page on each of these: [permissions], [namespaces], the [calls], [many] targets, the [path] to a host,
 // what the [numbers] mean, [errors], [options], [testing] without a network, [measurements], [limits] and other
-// systems, and the command [dping]. Package monitor tells which of many hosts are up or down.
+// systems, and the command [dping]. Package monitor tells which of many hosts are up or down, and modules of their own
+// export that to [Prometheus] and [OpenTelemetry].
 //
 // [permissions]: https://github.com/icmpsock/ping/blob/main/docs/permissions.md
 // [namespaces]: https://github.com/icmpsock/ping/blob/main/docs/namespaces.md
@@ -64,4 +65,6 @@
 // [measurements]: https://github.com/icmpsock/ping/blob/main/docs/measurements.md
 // [limits]: https://github.com/icmpsock/ping/blob/main/docs/limits.md
 // [dping]: https://github.com/icmpsock/ping/blob/main/docs/dping.md
+// [Prometheus]: https://github.com/icmpsock/ping/blob/main/docs/prometheus.md
+// [OpenTelemetry]: https://github.com/icmpsock/ping/blob/main/docs/otel.md
 package ping
