@@ -1,32 +1,12 @@
 package ping_test
 
 import (
-	"fmt"
 	"sync"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/icmpsock/ping"
 )
-
-// requireKernel skips the test on a kernel older than that.
-func requireKernel(t *testing.T, major, minor int) {
-	t.Helper()
-	var name unix.Utsname
-	if err := unix.Uname(&name); err != nil {
-		t.Fatal(err)
-	}
-	var x, y int
-	release := unix.ByteSliceToString(name.Release[:])
-	if _, err := fmt.Sscanf(release, "%d.%d", &x, &y); err != nil {
-		t.Fatalf("the kernel's release is %q: %v", release, err)
-	}
-	if x < major || x == major && y < minor {
-		t.Skipf("needs Linux %d.%d, and this is %s", major, minor, release)
-	}
-}
 
 // With wire stamps the kernel measures both ends, over both kinds of socket, alone and in batches.
 func TestWireTimestamps(t *testing.T) {

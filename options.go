@@ -185,8 +185,9 @@ func WithResolver(r Resolver) Option {
 	})
 }
 
-// WithLogger sets where the Pinger tells what has no caller to be told: which sockets it opened, at level
-// Debug, and what ended one of them, at level Error. By default it is silent.
+// WithLogger sets where the Pinger tells what has no caller to be told: at level Debug, which sockets it opened, and
+// what of them the system refuses, with what that costs, as under seccomp or gVisor; at level Error, what ended one of
+// them. By default it is silent.
 func WithLogger(l *slog.Logger) Option {
 	return option(func(c *config) error {
 		if l == nil {

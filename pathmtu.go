@@ -55,8 +55,10 @@ const (
 //
 // All packets have the flow that WithFlow names, or that of a Trace, so that routers which share packets out among
 // several paths send them the same way. WithTTL and WithTrafficClass hold for each packet; WithSize,
-// WithDontFragment and WithInterval have no effect. On other systems than Linux it is errors.ErrUnsupported, as
-// WithDontFragment is. A [Transport] of your own must heed Message.DontFragment, or the result is wrong.
+// WithDontFragment and WithInterval have no effect. Where WithDontFragment is errors.ErrUnsupported, so is this: on
+// other systems than Linux, and for IPv6 packets of more than 15,013 bytes from a datagram socket before Linux 6.1,
+// which none but loopback and its like take. A [Transport] of your own must heed Message.DontFragment, or the result is
+// wrong.
 func (p *Pinger) PathMTU(ctx context.Context, host string, opts ...ProbeOption) (int, error) {
 	c, err := p.prepareMTU(ctx, onPathMTU, host, opts)
 	if err != nil {

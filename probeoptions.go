@@ -149,7 +149,8 @@ func WithTrafficClass(n int) ProbeOption {
 
 // WithDontFragment says whether echo requests must not be fragmented on the way: a packet too big for a
 // link is then an *[ICMPError] with the MTU of that link, and one too big for this host's own link is not sent
-// at all. The default is false. Linux only.
+// at all. The default is false. Linux only; before Linux 6.1 a datagram socket sends no IPv6 packet of more than 15,013
+// bytes so, which is errors.ErrUnsupported.
 func WithDontFragment(on bool) ProbeOption {
 	return probeOption(func(c *probeConfig) error {
 		c.dontFragment = on
@@ -231,7 +232,9 @@ func WithPhase(d time.Duration) ProbeOption {
 // to 65,535. Routers that share packets out among paths keep those of one flow together (RFC 2992), and tell flows of
 // ICMP apart by checksum and identifier, if at all. So the probes of one number have the same checksum, if they are of
 // the same size and for the same target; the identifier is the Pinger's. Over IPv6 they have the same flow label
-// (RFC 6437) too, in place of the system's choice (Linux only). A Trace goes the way that Pings with its number go.
+// (RFC 6437) too, in place of the system's choice (Linux only). A Trace goes the way that Pings with its number go. A
+// datagram socket sends flow labels since Linux 6.0: before, a probe with a flow over IPv6 ends with
+// errors.ErrUnsupported, unless the Pinger has raw sockets.
 //
 // Without it, a Trace has a flow of its own, which is the same each time, and other calls have none: each probe has
 // another checksum. The cost is 16 of the 64 bits of the secret that each probe carries. It needs a payload of 8

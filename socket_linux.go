@@ -11,22 +11,50 @@ import (
 	"github.com/icmpsock/ping/internal/icmpsock"
 )
 
-// openLink opens one of the kernel's sockets, of the kind that is asked for, and says which it is, for the log.
-func openLink(c socketConfig) (engine.Link, slog.Value, error) {
+// openLink opens one of the kernel's sockets, of the kind that is asked for.
+func openLink(c socketConfig) (engine.Link, linkInfo, error) {
 	var s *icmpsock.Socket
 	err := inPlace(c, func() (err error) {
 		s, err = openSocket(c)
 		return err
 	})
 	if err != nil {
-		return nil, slog.Value{}, err
+		return nil, linkInfo{}, err
 	}
 	kind := SocketDatagram
 	if s.Raw() {
 		kind = SocketRaw
 	}
-	about := slog.GroupValue(slog.String("kind", kind.String()), slog.Int("receive_buffer", s.Capacity()))
-	return s, about, nil
+	info := linkInfo{
+		about: slog.GroupValue(slog.String("kind", kind.String()), slog.Int("receive_buffer", s.Capacity())),
+		deaf:  s.Deaf(),
+	}
+	for _, l := range s.Lacks() {
+		info.lacks = append(info.lacks, lack{l.Name, costs[l.Name], l.Err})
+	}
+	return s, info, nil
+}
+
+// costs are what the Pinger does without where the system refuses it what is named. Nothing else changes.
+var costs = map[string]string{
+	"SO_RCVBUF":            "the receive buffer stays as small as it is, and holds fewer answers at a time",
+	"SO_SNDBUF":            "hosts on the link that do not answer may take all the room to send",
+	"SO_TIMESTAMPNS":       "the program stamps replies in place of the kernel: RTTs grow with its load",
+	"IP_RECVERR":           "no ICMP errors are seen: what a router refuses times out, and nothing can be traced",
+	"IPV6_RECVERR":         "no ICMP errors are seen: what a router refuses times out, and nothing can be traced",
+	"IP_RECVERR_RFC4884":   "MPLS labels are found where routers mostly put them, and not elsewhere",
+	"IPV6_RECVERR_RFC4884": "MPLS labels are found where routers mostly put them, and not elsewhere",
+	"IP_RECVTTL":           "the TTL of replies is not known",
+	"IPV6_RECVHOPLIMIT":    "the hop limit of replies is not known",
+	"IPV6_FLOWINFO_SEND":   "there is no WithFlow over IPv6",
+	"IPV6_MTU":             "IPv6 packets of over 15,013 bytes may leave with a wrong checksum, and are lost",
+	"IP_MTU_DISCOVER":      "whether packets are fragmented is up to what the system knows of the path",
+	"IPV6_MTU_DISCOVER":    "whether packets are fragmented is up to what the system knows of the path",
+	"SO_TIMESTAMPING":      "WithWireTimestamps has no effect",
+	"SO_MEMINFO":           "what this host drops counts as lost on the way",
+	"SO_ATTACH_FILTER":     "all ICMP messages to this host take room in the receive buffer",
+	"sendmmsg":             "each request takes a system call",
+	"recvmmsg":             "each answer takes a system call",
 }
 
 // inPlace calls open in the network namespace that a socket of c is to be in.
@@ -99,8 +127,8 @@ func openKind(c socketConfig, raw bool) (*icmpsock.Socket, error) {
 		err = fmt.Errorf("WithInterface(%q): %w", c.device, option.Err)
 	case "Mark":
 		err = fmt.Errorf("WithMark(%d) needs CAP_NET_ADMIN or CAP_NET_RAW: %w", c.mark, option.Err)
-	case "Departures":
-		err = fmt.Errorf("WithWireTimestamps: %w", option.Err)
+	case "DontFragment":
+		err = fmt.Errorf("WithDontFragment: %w", option.Err)
 	}
 	return nil, err
 }

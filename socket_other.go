@@ -39,17 +39,17 @@ type socket struct {
 
 var _ Transport = (*socket)(nil)
 
-// openLink opens a socket of the kind that is asked for, and says which it is, for the log.
-func openLink(c socketConfig) (engine.Link, slog.Value, error) {
+// openLink opens a socket of the kind that is asked for.
+func openLink(c socketConfig) (engine.Link, linkInfo, error) {
 	s, err := openSocket(c)
 	if err != nil {
-		return nil, slog.Value{}, err
+		return nil, linkInfo{}, err
 	}
 	kind := SocketRaw
 	if s.datagram {
 		kind = SocketDatagram
 	}
-	return newLink(s), slog.GroupValue(slog.String("kind", kind.String())), nil
+	return newLink(s), linkInfo{about: slog.GroupValue(slog.String("kind", kind.String()))}, nil
 }
 
 // route says why this host's routes do not lead from such a socket to an address, nil if they do: to connect a UDP

@@ -3,6 +3,7 @@ package ping
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
@@ -24,7 +25,21 @@ type line struct {
 	conn  *engine.Conn
 	link  engine.Link // of conn
 	err   error
+	deaf  error     // why no ICMP errors come; nil: they do
 	tried time.Time // when it was opened, or could not be
+}
+
+// A linkInfo is what there is to tell of a link.
+type linkInfo struct {
+	about slog.Value // which kind it is
+	deaf  error      // as of a line
+	lacks []lack
+}
+
+// A lack is something that the system has refused to a socket.
+type lack struct {
+	name, cost string
+	err        error
 }
 
 // renewAfter is how long after a socket could not be opened that is tried again at the earliest.
@@ -131,13 +146,16 @@ func (p *Pinger) open(family int, dontFragment bool) line {
 	if err := p.config.checkFamily(family == 1); err != nil {
 		return line{err: err, tried: time.Now()}
 	}
-	link, about, err := openLink(p.config.socket(family == 1, dontFragment, p.present()))
+	link, info, err := openLink(p.config.socket(family == 1, dontFragment, p.present()))
 	if err != nil {
 		p.note("ping: no socket", "ipv6", family == 1, "error", err)
 		return line{err: err, tried: time.Now()}
 	}
-	p.note("ping: opened", "ipv6", family == 1, "socket", about)
-	return line{conn: p.newConn(link), link: link, tried: time.Now()}
+	p.note("ping: opened", "ipv6", family == 1, "socket", info.about)
+	for _, l := range info.lacks {
+		p.note("ping: the system refuses", "ipv6", family == 1, "what", l.name, "cost", l.cost, "error", l.err)
+	}
+	return line{conn: p.newConn(link), link: link, deaf: info.deaf, tried: time.Now()}
 }
 
 // present is a link that the Pinger has, nil if it has none yet: others are opened in the network namespace of that.

@@ -62,6 +62,8 @@ const (
 // which share packets out among several paths send all of them one way (Paris traceroute). [WithFlow] chooses
 // another. For that the payload must be 8 bytes or more. WithTTL has no effect; the other options hold for each
 // probe. After Reopen the probes have another identifier, and may take another of several paths.
+//
+// Where the system does not let sockets see ICMP errors, as some sandboxes do not, the error is errors.ErrUnsupported.
 func (p *Pinger) Trace(ctx context.Context, host string, opts ...ProbeOption) iter.Seq2[Hop, error] {
 	return func(yield func(Hop, error) bool) {
 		err := p.trace(ctx, host, opts, func(h Hop) bool { return yield(h, nil) })
@@ -106,6 +108,9 @@ func (c *call) trace(ctx context.Context, yield func(Hop) bool) (*traceSource, e
 	if c.config.size < wire.CookieLen {
 		return nil, fmt.Errorf("WithSize(%d): Trace takes %d or more", c.config.size, wire.CookieLen)
 	}
+	if err := c.seesErrors(); err != nil {
+		return err
+	}
 	s := newTraceSource(c, count)
 	s.Patient = c.pinger.strain(count)
 	var failure error // of sending, or Close
@@ -144,6 +149,15 @@ func (p *Pinger) strain(count int) bool {
 			return rested-now > limitBurst*limitPeriod
 		}
 	}
+}
+
+// seesErrors says why the ICMP errors of routers cannot be seen, which a trace is made of; nil: they can.
+func (c *call) seesErrors() error {
+	deaf := c.pinger.lines[family(c.target.Is6())].Load().deaf
+	if deaf == nil {
+		return nil
+	}
+	return fmt.Errorf("the ICMP errors that a trace is made of cannot be seen: %w: %w", deaf, errors.ErrUnsupported)
 }
 
 // A traceSource is the engine.Source of a Trace.

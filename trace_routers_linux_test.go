@@ -10,11 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
-	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // Eight routers of Linux's own are found, as other programs find them.
@@ -72,9 +69,7 @@ func TestTraceRouters(t *testing.T) {
 // With wire stamps, the RTT of each hop begins when its probe is handed to the device.
 func TestTraceWire(t *testing.T) {
 	chain := netlab.NewChain(t, netlab.Self(t), 2)
-	if !keysDepartures(t) {
-		skipped.Test(t, "the kernel does not know SCM_TS_OPT_ID")
-	}
+	requireKernel(t, 6, 13) // SCM_TS_OPT_ID
 	p := openPinger(t, ping.WithWireTimestamps(true))
 	for _, addrs := range [][]netip.Addr{chain.Addrs4, chain.Addrs6} {
 		for h, err := range p.Trace(t.Context(), addrs[2].String(), ping.WithTimeout(time.Minute)) {
@@ -118,19 +113,4 @@ func TestTraceLimitedRouters(t *testing.T) {
 		})
 	}
 	wg.Wait()
-}
-
-// keysDepartures reports whether the kernel knows SCM_TS_OPT_ID, as it does since Linux 6.13.
-func keysDepartures(t testing.TB) bool {
-	t.Helper()
-	var name unix.Utsname
-	if err := unix.Uname(&name); err != nil {
-		t.Fatal(err)
-	}
-	release := unix.ByteSliceToString(name.Release[:])
-	var major, minor int
-	if _, err := fmt.Sscanf(release, "%d.%d", &major, &minor); err != nil {
-		t.Fatalf("Linux %s: %v", release, err)
-	}
-	return major > 6 || major == 6 && minor >= 13
 }

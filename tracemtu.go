@@ -50,8 +50,7 @@ type MTUHop struct {
 // farther; and that of PathMTU where the target's MTU is a lower bound. Breaking the loop stops at once.
 //
 // WithCount says how often a size is tried, 5 by default and 100 at most. WithSize, WithTTL, WithInterval and
-// WithDontFragment have no effect. As PathMTU, it is errors.ErrUnsupported on other systems than
-// Linux.
+// WithDontFragment have no effect. Where PathMTU or Trace is errors.ErrUnsupported, so is this.
 func (p *Pinger) TraceMTU(ctx context.Context, host string, opts ...ProbeOption) iter.Seq2[MTUHop, error] {
 	return func(yield func(MTUHop, error) bool) {
 		c, err := p.prepareMTU(ctx, onTraceMTU, host, opts)
@@ -74,6 +73,9 @@ func (p *Pinger) TraceMTU(ctx context.Context, host string, opts ...ProbeOption)
 func (c *call) traceMTU(ctx context.Context, yield func(MTUHop) bool) error {
 	tries, err := c.mtuTries(onTraceMTU)
 	if err != nil {
+		return err
+	}
+	if err := c.seesErrors(); err != nil {
 		return err
 	}
 	shapes, err := newMTUShapes(c)

@@ -46,7 +46,7 @@ func tracepath(t *testing.T, host string, hops []string) {
 	t.Helper()
 	path, err := exec.LookPath("tracepath")
 	if err != nil {
-		skipped.Part(t, "no tracepath")
+		skipped.Test(t, "no tracepath")
 	}
 	out, err := exec.Command(path, "-n", host).Output()
 	if err != nil {

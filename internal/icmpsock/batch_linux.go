@@ -20,7 +20,8 @@ type mmsghdr struct {
 // two kinds of time stamps, a TTL, and an extended error with the offender's address.
 const controlRoom = 256
 
-// A batch is the memory that sendmmsg or recvmmsg works on. One goroutine at a time uses it.
+// A batch is the memory that sendmmsg or recvmmsg works on, or sendmsg or recvmsg, if it has room for one message. One
+// goroutine at a time uses it.
 type batch struct {
 	headers []mmsghdr
 	vectors []unix.Iovec
@@ -149,12 +150,12 @@ func (b *batch) prepare(packets []wire.Packet, flags int) {
 }
 
 // get reads the received message i into p. It reports whether that is a message or a report, and whether it is the
-// item that says of one of ours that it was too big for the device.
-func (b *batch) get(i int, p *wire.Packet, v6, quoted bool) (ok, tooBig bool) {
+// item that says of one of ours that it was too big for the device: then which size would have fit, else 0.
+func (b *batch) get(i int, p *wire.Packet, v6, quoted bool) (ok bool, fits int) {
 	h := &b.headers[i]
 	addr, ok := address(&b.names[i], v6)
 	*p = wire.Packet{Addr: addr, Data: p.Data[:min(int(h.length), len(p.Data))]}
 	control := b.control[i*controlRoom:]
-	tooBig = parseControl(control[:min(int(h.header.Controllen), controlRoom)], p, v6)
-	return quoted && p.Departed || ok && (p.Err != nil) == quoted, tooBig
+	fits = parseControl(control[:min(int(h.header.Controllen), controlRoom)], p, v6)
+	return quoted && p.Departed || ok && (p.Err != nil) == quoted, fits
 }

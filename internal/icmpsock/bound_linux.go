@@ -113,7 +113,7 @@ func (s *Socket) followDevice() {
 func (s *Socket) renew() error {
 	var fd int
 	err := s.Beside(func() (err error) {
-		fd, err = openDescriptor(s.config, s.id)
+		fd, _, err = openDescriptor(s.config, s.id)
 		return err
 	})
 	if err != nil {
@@ -130,6 +130,7 @@ func (s *Socket) renew() error {
 	if err := unix.Dup3(fd, int(s.fd), unix.O_CLOEXEC); err != nil {
 		return os.NewSyscallError("dup3", err)
 	}
+	s.sending.header = header{}
 	s.startCounting()
 	s.waiter.interrupt() // the one that waits does so for the socket that is gone
 	return nil

@@ -26,9 +26,9 @@ func appendControl(b []byte, level, typ, value int) []byte {
 
 const timespecLen = int(unsafe.Sizeof(unix.Timespec{}))
 
-// parseControl reads the control messages that came with p: when, with which TTL, and which ICMP error. It reports
-// whether they say that a message of ours was too big for the device.
-func parseControl(control []byte, p *wire.Packet, v6 bool) (tooBig bool) {
+// parseControl reads the control messages that came with p: when, with which TTL, and which ICMP error. Where they
+// say that a message of ours was too big for the device, it returns the size that would have fit; else 0.
+func parseControl(control []byte, p *wire.Packet, v6 bool) (fits int) {
 	for len(control) >= unix.CmsgLen(0) {
 		h := (*unix.Cmsghdr)(unsafe.Pointer(unsafe.SliceData(control)))
 		length := int(h.Len)
@@ -50,21 +50,21 @@ func parseControl(control []byte, p *wire.Packet, v6 bool) (tooBig bool) {
 			p.TTL = int(binary.NativeEndian.Uint32(data))
 		case h.Level == unix.IPPROTO_IP && h.Type == unix.IP_RECVERR && !v6,
 			h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_RECVERR && v6:
-			tooBig = parseExtendedError(data, p, v6) || tooBig
+			fits = max(fits, parseExtendedError(data, p, v6))
 		}
 		control = control[min(unix.CmsgSpace(len(data)), len(control)):]
 	}
-	return tooBig
+	return fits
 }
 
 // parseExtendedError reads struct sock_extended_err (ip(7), IP_RECVERR): an ICMP error, with the offender's address
 // after it, the report of a departure (Documentation/networking/timestamping.rst), or that a message of ours was too
-// big for the device (net/ipv4/ip_sockglue.c, ip_local_error), of which it returns true. It leaves out what is none of
-// these.
-func parseExtendedError(data []byte, p *wire.Packet, v6 bool) (tooBig bool) {
+// big for the device (net/ipv4/ip_sockglue.c, ip_local_error), of which it returns the size that would have fit. It
+// leaves out what is none of these.
+func parseExtendedError(data []byte, p *wire.Packet, v6 bool) (fits int) {
 	const size = int(unsafe.Sizeof(unix.SockExtendedErr{}))
 	if len(data) < size {
-		return false
+		return 0
 	}
 	e := *(*unix.SockExtendedErr)(unsafe.Pointer(unsafe.SliceData(data)))
 	origin := uint8(unix.SO_EE_ORIGIN_ICMP)
@@ -75,13 +75,15 @@ func parseExtendedError(data []byte, p *wire.Packet, v6 bool) (tooBig bool) {
 	case unix.SO_EE_ORIGIN_TIMESTAMPING:
 		p.Key, p.Departed = e.Data, e.Info == unix.SCM_TSTAMP_SND
 	case unix.SO_EE_ORIGIN_LOCAL:
-		return syscall.Errno(e.Errno) == unix.EMSGSIZE
+		if syscall.Errno(e.Errno) == unix.EMSGSIZE {
+			return int(e.Info)
+		}
 	case origin:
 		var name unix.RawSockaddrInet6
 		copy(unsafe.Slice((*byte)(unsafe.Pointer(&name)), unsafe.Sizeof(name)), data[size:])
 		from, ok := address(&name, v6)
 		if !ok {
-			return false
+			return 0
 		}
 		if scope := scopeOf(&name); scope != 0 {
 			from = from.WithZone(strconv.Itoa(scope))
@@ -99,5 +101,5 @@ func parseExtendedError(data []byte, p *wire.Packet, v6 bool) (tooBig bool) {
 		where := binary.NativeEndian.Uint16(data[unsafe.Offsetof(e.Data):])
 		p.Data = p.Err.SplitQuote(p.Data, int(where), header)
 	}
-	return false
+	return 0
 }

@@ -15,7 +15,7 @@ func (c *Config) hasListener() bool { return c.Raw && !c.V6 && c.device() != "" 
 // openListener opens a raw IPv4 socket that gets all ICMP errors, whichever interface they come in over, and nothing
 // else.
 func openListener() (*os.File, error) {
-	fd, err := openDescriptor(Config{Raw: true}, 0)
+	fd, _, err := openDescriptor(Config{Raw: true}, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -27,6 +27,10 @@ type Config struct {
 	Departures   bool // the departures of messages with a Key are reported, where the kernel can (Linux 6.13)
 }
 
+// usualBuffer is the size of a receive buffer that the kernel does not tell: its own default (net/core/sock.c,
+// sysctl_rmem_default).
+const usualBuffer = 212_992
+
 // A RefusedError says that the kernel does not permit this process a socket of this kind, as opposed to an option of
 // it. It wraps the kernel's error, and has its text.
 type RefusedError struct{ Err error }
@@ -39,7 +43,7 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 
 // A ConfigError says what of a [Config] the kernel refused.
 type ConfigError struct {
-	Field string // the name of the field: Source, Device, Mark or Departures
+	Field string // the name of the field: Source, Device, Mark or DontFragment
 	Err   error  // of the system call
 }
 
@@ -58,10 +62,11 @@ func Open(c Config) (*Socket, error) {
 	if c.Raw {
 		s.id = uint16(1 + rand.IntN(1<<16-1))
 	}
-	fd, err := openDescriptor(c, s.id)
+	fd, lacks, err := openDescriptor(c, s.id)
 	if err != nil {
 		return nil, err
 	}
+	s.lacks = lacks
 	s.file, s.fd, s.namespace = os.NewFile(uintptr(fd), "icmp"), uintptr(fd), namespaceOf(fd)
 	if s.waiter, err = newWaiter(fd); err != nil {
 		s.file.Close()
@@ -74,27 +79,30 @@ func Open(c Config) (*Socket, error) {
 	return s, nil
 }
 
-// openDescriptor opens a socket, not in the runtime's poller, and sets its options. The identifier is for a raw one.
-func openDescriptor(c Config, id uint16) (int, error) {
+// openDescriptor opens a socket, not in the runtime's poller, and sets its options, of which it returns those that it
+// goes without. The identifier is for a raw one.
+func openDescriptor(c Config, id uint16) (int, []Lack, error) {
 	open := openAnywhere
 	if c.device() != "" {
 		open = openOnDevice
 	}
 	fd, err := open(c)
 	if err != nil {
-		return -1, err
+		return -1, nil, err
 	}
+	var filtered error
 	if c.Raw {
-		err = filterReplies(fd, c.V6, id)
+		filtered = filterReplies(fd, c.V6, id)
 	}
-	if err == nil {
-		err = setOptions(fd, c)
-	}
+	lacks, err := setOptions(fd, c)
 	if err != nil {
 		unix.Close(fd)
-		return -1, err
+		return -1, nil, err
 	}
-	return fd, nil
+	if filtered != nil {
+		lacks = append(lacks, Lack{"SO_ATTACH_FILTER", filtered})
+	}
+	return fd, lacks, nil
 }
 
 // openAnywhere opens a socket that is bound to no network interface.
@@ -163,7 +171,7 @@ func takeOver(conn syscall.Conn) (fd int, err error) {
 	return fd, nil
 }
 
-// setUp looks at what the socket has got, and makes room for its batches.
+// setUp looks at what the socket has got, and has not, and makes room for its batches.
 func (s *Socket) setUp() (err error) {
 	s.errorFD = s.fd
 	if s.config.hasListener() {
@@ -173,20 +181,35 @@ func (s *Socket) setUp() (err error) {
 		s.errorFD = s.errorFile.Fd()
 		s.waiter.sockets = append(s.waiter.sockets, int(s.errorFD))
 	}
-	s.departures = s.config.Departures && canKeyDepartures()
+	s.deaf = s.lacking("IP_RECVERR", "IPV6_RECVERR")
+	s.noLabels = s.lacking("IPV6_FLOWINFO_SEND")
+	s.byOptions = s.v6 && s.id == 0 && !kernel().since(control6)
+	s.departures = s.config.Departures && kernel().since(keyedDepartures) && s.lacking("SO_TIMESTAMPING") == nil
 	if s.buffer, err = unix.GetsockoptInt(int(s.fd), unix.SOL_SOCKET, unix.SO_RCVBUF); err != nil {
-		return os.NewSyscallError("getsockopt", err)
+		s.lack("SO_RCVBUF", os.NewSyscallError("getsockopt", err))
+		s.buffer = usualBuffer
 	}
-	s.sending.init(batchSize)
-	s.receive.init(batchSize)
-	s.startCounting()
+	s.sending.init(s.together("sendmmsg", unix.SYS_SENDMMSG))
+	s.receive.init(s.together("recvmmsg", unix.SYS_RECVMMSG))
+	s.lack("SO_MEMINFO", s.startCounting())
 	return nil
 }
 
 // startCounting has Drops leave out what has been dropped by now: a raw socket drops other programs' messages until its
 // filter is set.
-func (s *Socket) startCounting() {
-	if s.dropped.memory.read(s.fd) {
-		s.dropped.last = s.dropped.memory[unix.SK_MEMINFO_DROPS]
+func (s *Socket) startCounting() error {
+	if err := s.dropped.memory.read(s.fd); err != nil {
+		return err
 	}
+	s.dropped.last = s.dropped.memory[unix.SK_MEMINFO_DROPS]
+	return nil
+}
+
+// together is how many messages a system call takes. It is tried with none.
+func (s *Socket) together(name string, call uintptr) int {
+	if _, _, errno := unix.RawSyscall6(call, s.fd, 0, 0, unix.MSG_DONTWAIT, 0, 0); errno != 0 {
+		s.lack(name, os.NewSyscallError(name, errno))
+		return 1
+	}
+	return batchSize
 }

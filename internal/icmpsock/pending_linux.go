@@ -31,21 +31,31 @@ const (
 	msgProbe = 0x10 // MSG_PROBE, include/linux/socket.h
 )
 
-// aloneTries is up to which try a message is tried alone, to see whether its error is its own.
-const aloneTries = 3
+const (
+	// aloneTries is up to which try a message is tried alone, to see whether its error is its own.
+	aloneTries = 3
+	// blindTries is how often it fails then that an error is taken for its own, without a look at what has come. Where
+	// every second send meets another message's error, that is a mistake once in 65,536 times.
+	blindTries = 16
+)
 
 // isOwn reports whether an error that has met the first message of the batch is that message's own. tries is how often
 // it has been tried before this. It may find out by sending it: then the batch has the result.
 func (s *Socket) isOwn(errno syscall.Errno, tries int) bool {
+	s.sending.fits = 0
 	pending := pending4
 	if s.v6 {
 		pending = pending6
 	}
 	switch {
-	case s.id != 0, !slices.Contains(pending, errno): // raw sockets' sends meet none (net/core/sock.c, sock_wmalloc)
+	// Raw sockets' sends meet none (net/core/sock.c, sock_wmalloc), nor do those of sockets that get no ICMP errors.
+	case s.id != 0, s.deaf != nil, !slices.Contains(pending, errno):
 		return true
 	case errno == unix.EMSGSIZE:
-		return s.fixed && s.wasTooBig()
+		if s.fixed {
+			s.sending.fits = s.tooBig()
+		}
+		return s.sending.fits > 0
 	case tries == 0 && !s.v6:
 		return s.hasNoRoute()
 	}
@@ -74,34 +84,39 @@ func (s *Socket) isBroadcast() bool {
 
 // failsAlone tries the first message of the batch twice more, and reports whether it failed though no error can have
 // been pending: nothing has come, and there was room for it to be seen. Once would not do: an ICMP error is queued a
-// moment before it becomes pending (net/ipv4/ping.c, ping_err).
+// moment before it becomes pending (net/ipv4/ping.c, ping_err). Where the system does not tell what has come, the
+// message is tried more often.
 func (s *Socket) failsAlone() bool {
 	b := &s.sending.batch
 	s.receive.Lock() // who reads the error queue makes the next error in it the pending one
 	defer s.receive.Unlock()
 	var before, after memory
-	before.read(s.fd)
-	for range 2 {
+	tries := 2
+	if before.read(s.fd) != nil {
+		tries = blindTries
+	}
+	for range tries {
 		if b.send(s.fd); b.n > 0 {
 			return false
 		}
 	}
-	if !after.read(s.fd) { // some emulator of Linux, which has no ICMP errors to speak of
+	if after.read(s.fd) != nil {
 		return true
 	}
 	held, most := after[unix.SK_MEMINFO_RMEM_ALLOC], after[unix.SK_MEMINFO_RCVBUF]
 	return held == before[unix.SK_MEMINFO_RMEM_ALLOC] && held+min(longestError, most/2) < most
 }
 
-// wasTooBig reports whether the error queue has, or had, the item that the kernel puts there for a message that is too
-// big for the device (net/ipv4/ip_sockglue.c, ip_local_error). What else it finds there is kept for TryReceive.
-func (s *Socket) wasTooBig() bool {
+// tooBig is which size would have fit the device, as the error queue has it, or had, in the item that the kernel puts
+// there for a message that is too big (net/ipv4/ip_sockglue.c, ip_local_error); 0 without one. What else it finds there
+// is kept for TryReceive.
+func (s *Socket) tooBig() (fits int) {
 	r := &s.receive
 	r.Lock()
 	defer r.Unlock()
 	// All of it, for an item that stays would speak against another message; but no more than the queue can hold, if
 	// they keep coming.
-	for more, left := true, s.buffer/shortestError; more && left >= 0; left -= batchSize {
+	for more, left := true, s.buffer/shortestError; more && left >= 0; left -= max(r.n, 1) {
 		if r.room == nil {
 			r.room = make([]byte, batchSize*usualMessage)
 		}
@@ -120,7 +135,6 @@ func (s *Socket) wasTooBig() bool {
 		s.errors.Store(true)
 		s.waiter.interrupt()
 	}
-	own := r.tooBig > 0
-	r.tooBig = 0
-	return own
+	fits, r.fits = r.fits, 0
+	return fits
 }

@@ -70,41 +70,52 @@ func TestICMPErrors(t *testing.T) {
 	})
 }
 
-// TTL, traffic class and flow label are those of their packet, and of no other.
+// TTL, traffic class and flow label are those of their packet, and of no other, whether control messages say them or
+// the socket's options.
 func TestHeaderPerPacket(t *testing.T) {
 	responder := newResponder(t, nil)
-	eachSocket(t, func(t *testing.T, c Config) {
-		responder.Reset()
-		s := open(t, c)
-		var packets []wire.Packet
-		for i := range 3 * batchSize {
-			p := request(t, map[bool]string{false: far4, true: far6}[c.V6], i, 56+i)
-			if i%2 == 1 {
-				p.TTL, p.TrafficClass, p.FlowLabel = 10+i, 4*i, 0x10000+i
-			}
-			packets = append(packets, p)
-		}
-		send(t, s, packets...)
-		receive(t, s, len(packets), usualMessage)
-		records := responder.Records()
-		if len(records) != len(packets) {
-			t.Fatalf("%d requests, want %d", len(records), len(packets))
-		}
-		for _, r := range records {
-			i := len(r.Payload) - 56
-			ttl, class := 64, 0
-			if i%2 == 1 {
-				ttl, class = 10+i, 4*i
-			}
-			if r.TTL != ttl || r.TrafficClass != class {
-				t.Errorf("%d has TTL %d and class %d, want %d and %d", i, r.TTL, r.TrafficClass, ttl, class)
-			}
-			label := int(r.Packet[1]&15)<<16 | int(r.Packet[2])<<8 | int(r.Packet[3])
-			if c.V6 && i%2 == 1 && label != 0x10000+i {
-				t.Errorf("%d has label %#x, want %#x", i, label, 0x10000+i)
-			}
-		}
+	eachSocket(t, func(t *testing.T, c Config) { testHeaderPerPacket(t, responder, open(t, c)) })
+	t.Run("by options", func(t *testing.T) {
+		s := open(t, Config{V6: true})
+		s.byOptions = true
+		testHeaderPerPacket(t, responder, s)
 	})
+}
+
+func testHeaderPerPacket(t *testing.T, responder *netlab.Responder, s *Socket) {
+	responder.Reset()
+	labels := sendsLabels(t, s)
+	var packets []wire.Packet
+	for i := range 3 * batchSize {
+		p := request(t, map[bool]string{false: far4, true: far6}[s.v6], i, 56+i)
+		if i%2 == 1 {
+			p.TTL, p.TrafficClass = 10+i, 4*i
+			if labels {
+				p.FlowLabel = 0x10000 + i
+			}
+		}
+		packets = append(packets, p)
+	}
+	send(t, s, packets...)
+	receive(t, s, len(packets), usualMessage)
+	records := responder.Records()
+	if len(records) != len(packets) {
+		t.Fatalf("%d requests, want %d", len(records), len(packets))
+	}
+	for _, r := range records {
+		i := len(r.Payload) - 56
+		ttl, class := 64, 0
+		if i%2 == 1 {
+			ttl, class = 10+i, 4*i
+		}
+		if r.TTL != ttl || r.TrafficClass != class {
+			t.Errorf("%d has TTL %d and class %d, want %d and %d", i, r.TTL, r.TrafficClass, ttl, class)
+		}
+		label := int(r.Packet[1]&15)<<16 | int(r.Packet[2])<<8 | int(r.Packet[3])
+		if s.v6 && i%2 == 1 && labels && label != 0x10000+i {
+			t.Errorf("%d has label %#x, want %#x", i, label, 0x10000+i)
+		}
+	}
 }
 
 // A packet that is too large for the device is refused as that, those before it leave, and those after it are not
@@ -168,8 +179,10 @@ func TestTooBigLeavesNothing(t *testing.T) {
 		}
 		read(own)
 		s.receive.Lock()
-		left += s.receive.tooBig
-		s.receive.tooBig = 0
+		if s.receive.fits > 0 {
+			left++
+		}
+		s.receive.fits = 0
 		s.receive.Unlock()
 	}
 	close(stop)

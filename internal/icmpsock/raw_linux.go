@@ -76,6 +76,10 @@ func (s *Socket) ours(p *wire.Packet, quoted bool) bool {
 			return false
 		}
 	}
-	// The filter does not know the errors, and what came before it was set.
-	return len(p.Data) >= wire.HeaderLen && binary.BigEndian.Uint16(p.Data[4:]) == s.id
+	reply := byte(wire.EchoReply4)
+	if s.v6 {
+		reply = wire.EchoReply6
+	}
+	// The filter does not know the errors, and what came before it was set, if it was.
+	return len(p.Data) >= wire.HeaderLen && binary.BigEndian.Uint16(p.Data[4:]) == s.id && (quoted || p.Data[0] == reply)
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // FuzzOurs: of what a raw socket receives, that alone is ours which has our identifier, and for IPv4 a sound header
-// and checksum.
+// and checksum; and which is a reply, if it is not quoted by an ICMP error.
 func FuzzOurs(f *testing.F) {
 	const id = 0x1234
 	header := []byte{0x45, 0, 0, 84, 0, 1, 0, 0, 64, 1, 0, 0, 192, 0, 2, 1, 198, 51, 100, 1}
@@ -49,7 +49,8 @@ func FuzzOurs(f *testing.F) {
 				sound = sum > 0 && sum%65535 == 0
 			}
 		}
-		want := sound && len(message) >= 8 && message[4] == id>>8 && message[5] == id&0xff
+		want := sound && len(message) >= 8 && message[4] == id>>8 && message[5] == id&0xff &&
+			(quoted || message[0] == map[bool]byte{false: 0, true: 129}[v6])
 		s := &Socket{id: id, v6: v6}
 		m := wire.Packet{Data: atEnd(data)}
 		if got := s.ours(&m, quoted); got != want || got && !bytes.Equal(m.Data, message) {

@@ -83,10 +83,10 @@ func (s *Socket) read(fd uintptr, packets []wire.Packet, queue int) (got int, mo
 	}
 	for i := range b.n {
 		p := &packets[i]
-		ok, tooBig := b.get(i, p, s.v6, queue != 0)
+		ok, fits := b.get(i, p, s.v6, queue != 0)
 		switch {
-		case tooBig:
-			s.receive.tooBig++
+		case fits > 0:
+			s.receive.fits = fits
 		case ok && s.ours(p, queue != 0):
 			s.nameZones(p, scopeOf(&b.names[i]))
 			if got < i {

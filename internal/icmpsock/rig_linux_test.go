@@ -1,6 +1,8 @@
 package icmpsock
 
 import (
+	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"runtime"
@@ -10,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/icmpsock/ping/internal/netlab"
+	"github.com/icmpsock/ping/internal/skipped"
 	"github.com/icmpsock/ping/internal/wire"
 )
 
@@ -40,6 +43,25 @@ func open(t testing.TB, c Config) *Socket {
 	}
 	t.Cleanup(func() { s.Close() })
 	return s
+}
+
+// sendsLabels reports whether the socket sends IPv6 flow labels. All do since Linux 6.0; before, a datagram socket says
+// why not.
+func sendsLabels(t testing.TB, s *Socket) bool {
+	t.Helper()
+	if s.noLabels == nil {
+		return true
+	}
+	p := request(t, "::1", 0, 56)
+	p.FlowLabel = 1
+	if n, err := s.Send([]wire.Packet{p}); n != 0 || !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("a flow label: %d sent, %v", n, err)
+	}
+	if kernel().since(labels6) || s.Raw() {
+		t.Errorf("no flow label: %v", s.noLabels)
+	}
+	skipped.Part(t, fmt.Sprint("flow labels: ", s.noLabels))
+	return false
 }
 
 // eachSocket runs a test over both kinds of socket of both IP versions.

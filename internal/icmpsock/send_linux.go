@@ -2,6 +2,7 @@ package icmpsock
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -41,13 +42,13 @@ func (s *Socket) Send(packets []wire.Packet) (sent int, err error) {
 	s.followDevice()
 	for sent < len(packets) && err == nil {
 		var n int
-		n, err = s.sendBatch(packets[sent:min(sent+batchSize, len(packets))])
+		n, err = s.sendBatch(packets[sent:min(sent+len(s.sending.headers), len(packets))])
 		sent += n
 	}
 	return sent, err
 }
 
-// sendBatch is Send for at most batchSize packets. The caller holds sending's lock.
+// sendBatch is Send for a batch of packets. The caller holds sending's lock.
 //
 // An error may be the message's own, or one that was pending because of another message: an ICMP error fails the next
 // call on the socket, whichever that is, and the message is not sent. The error queue holds it too, so nothing is lost
@@ -63,6 +64,13 @@ func (s *Socket) sendBatch(packets []wire.Packet) (int, error) {
 	b := &s.sending.batch
 	for sent, tries := 0, 0; sent < len(packets); {
 		b.first, b.last = sent, len(packets)
+		if s.byOptions {
+			n, err := s.setHeader(packets[sent:])
+			if err != nil {
+				return sent, err
+			}
+			b.last = sent + n
+		}
 		b.send(s.fd)
 		own := false
 		if b.n == 0 && b.errno != unix.EINTR {
@@ -83,6 +91,9 @@ func (s *Socket) sendBatch(packets []wire.Packet) (int, error) {
 			return sent, fmt.Errorf("%w: %w", wire.ErrEnded, err)
 		case b.errno == unix.EAGAIN, b.errno == unix.ENOBUFS, !own && tries > pendingTries:
 			return sent, fmt.Errorf("%w: %w", wire.ErrNoRoom, err)
+		case own && s.v6 && s.sending.fits == largest6: // by our own IPV6_MTU, and not by the device
+			return sent, fmt.Errorf("an IPv6 packet of over %d bytes: %w: %w",
+				largest6, kernel().lacks(sums6), errors.ErrUnsupported)
 		case own:
 			return sent, s.explain(err, &packets[sent])
 		}
@@ -99,12 +110,20 @@ func (s *Socket) prepare(i int, p *wire.Packet) error {
 			binary.BigEndian.PutUint16(p.Data[2:], wire.Checksum(p.Data))
 		}
 	}
+	if p.FlowLabel != 0 && s.v6 && s.noLabels != nil {
+		return fmt.Errorf("an IPv6 flow label: %w: %w", s.noLabels, errors.ErrUnsupported)
+	}
 	scope := 0
 	if zone := p.Addr.Zone(); zone != "" {
 		var err error
 		if scope, err = s.zone(zone); err != nil {
 			return err
 		}
+	}
+	if s.byOptions {
+		bare := *p
+		bare.TTL, bare.TrafficClass = 0, 0 // are setHeader's
+		p = &bare
 	}
 	s.sending.set(i, p, scope, s.v6)
 	return nil

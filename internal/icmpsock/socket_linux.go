@@ -43,19 +43,25 @@ type Socket struct {
 	id         uint16 // of a raw socket; 0: the kernel's own
 	buffer     int    // what the kernel's receive buffer holds, in bytes of its own accounting
 	departures bool   // the error queue holds reports of departures too
+	lacks      []Lack // what the system has refused
+	deaf       error  // why no ICMP errors come; nil: they do
+	noLabels   error  // why no IPv6 flow label can be sent; nil: it can
+	byOptions  bool   // the kernel passes over control messages: the socket's options say what its messages' headers are
 
 	sending struct {
 		sync.Mutex
 		batch
 		followed time.Time // when the socket was last seen to be bound to its network interface
 		lost     error     // why it is bound to one that is no more
+		header   header    // as the options have it, with byOptions
+		fits     int       // what would have fit the device in place of the message that has failed; 0: that is not why
 	}
 	receive struct {
 		sync.Mutex // reading the error queue sets the socket's pending error, which meets a send
 		batch
-		found  []wire.Packet // what a send has read of the error queue
-		room   []byte        // to read it into
-		tooBig int           // messages of ours that were too big for the device
+		found []wire.Packet // what a send has read of the error queue
+		room  []byte        // to read it into
+		fits  int           // what would have fit the device in place of a message of ours; 0: none was too big
 	}
 	dropped struct {
 		sync.Mutex
@@ -86,7 +92,7 @@ func (s *Socket) Drops() uint64 {
 	d := &s.dropped
 	d.Lock()
 	defer d.Unlock()
-	if !s.closed && d.memory.read(s.fd) {
+	if !s.closed && d.memory.read(s.fd) == nil {
 		now := d.memory[unix.SK_MEMINFO_DROPS]
 		d.total += uint64(now - d.last) // the kernel's count wraps
 		d.last = now

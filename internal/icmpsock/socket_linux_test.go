@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/icmpsock/ping/internal/netlab"
+	"github.com/icmpsock/ping/internal/skipped"
 	"github.com/icmpsock/ping/internal/wire"
 )
 
@@ -179,8 +180,8 @@ func TestDepartures(t *testing.T) {
 	eachSocket(t, func(t *testing.T, c Config) {
 		c.Departures = true
 		s := open(t, c)
-		if !s.Departures() {
-			t.Skip("the kernel does not know SCM_TS_OPT_ID")
+		if !s.Departures() && !kernel().since(keyedDepartures) {
+			skipped.Test(t, "SCM_TS_OPT_ID:", kernel().lacks(keyedDepartures))
 		}
 		for i := range 100 {
 			p := request(t, map[bool]string{false: "127.0.0.1", true: "::1"}[c.V6], i, 56)

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -97,11 +98,15 @@ func (w *waiter) ready(epoll uintptr) bool {
 		}
 		return !w.armed
 	}
-	n, err := unix.EpollWait(int(epoll), w.events[:], 0)
-	if n == 0 || err == unix.EINTR { // what woke it was of an earlier wait
+	// The runtime needs this call, and not epoll_wait: it is there.
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, epoll, uintptr(unsafe.Pointer(&w.events)), 1, 0, 0, 0)
+	if errno == unix.EINTR || errno == 0 && n == 0 { // what woke it was of an earlier wait
 		return false
 	}
-	w.err = os.NewSyscallError("epoll_wait", err)
+	w.err = nil
+	if errno != 0 {
+		w.err = os.NewSyscallError("epoll_pwait", errno)
+	}
 	w.disarm(epoll)
 	return true
 }
