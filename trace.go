@@ -109,7 +109,7 @@ func (c *call) trace(ctx context.Context, yield func(Hop) bool) (*traceSource, e
 		return nil, fmt.Errorf("WithSize(%d): Trace takes %d or more", c.config.size, wire.CookieLen)
 	}
 	if err := c.seesErrors(); err != nil {
-		return err
+		return nil, err
 	}
 	s := newTraceSource(c, count)
 	s.Patient = c.pinger.strain(count)
