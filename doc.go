@@ -48,13 +48,14 @@
 //
 // # More
 //
-// There is a page on each of these: [permissions], [namespaces], the [calls], [many] targets, the [path] to a host,
-// what the [numbers] mean, [errors], [options], [testing] without a network, [measurements], [limits] and other
-// systems, and the command [dping]. Package monitor tells which of many hosts are up or down, and modules of their own
-// export that to [Prometheus] and [OpenTelemetry].
+// There is a page on each of these: [permissions], [namespaces], old [kernels] and sandboxes, the [calls], [many]
+// targets, the [path] to a host, what the [numbers] mean, [errors], [options], [testing] without a network,
+// [measurements], [limits] and other systems, and the command [dping]. Package monitor tells which of many hosts are up
+// or down, and modules of their own export that to [Prometheus] and [OpenTelemetry].
 //
 // [permissions]: https://github.com/icmpsock/ping/blob/main/docs/permissions.md
 // [namespaces]: https://github.com/icmpsock/ping/blob/main/docs/namespaces.md
+// [kernels]: https://github.com/icmpsock/ping/blob/main/docs/kernels.md
 // [calls]: https://github.com/icmpsock/ping/blob/main/docs/calls.md
 // [many]: https://github.com/icmpsock/ping/blob/main/docs/many.md
 // [path]: https://github.com/icmpsock/ping/blob/main/docs/path.md
