@@ -10,13 +10,13 @@ import (
 
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
-	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // asked is a host of Linux's own at the far end of a link, with some interfaces: it answers questions about them if
 // answers is "1" (ip-sysctl.rst, icmp_echo_enable_probe).
 func asked(t *testing.T, answers string) (host *netlab.Namespace, addrs []string) {
 	t.Helper()
+	requireKernel(t, 5, 13) // net.ipv4.icmp_echo_enable_probe
 	near, host := netlab.Self(t), netlab.New(t)
 	netlab.Link(t, near, "q0", host, "far-0")
 	for _, prefix := range nearPrefixes() {
@@ -184,9 +184,7 @@ func TestAskInterfaceHeaderAlone(t *testing.T) {
 // With wire stamps the RTT of a question begins when it is handed to the device.
 func TestAskInterfaceWire(t *testing.T) {
 	_, addrs := asked(t, "1")
-	if !keysDepartures(t) {
-		skipped.Test(t, "the kernel does not know SCM_TS_OPT_ID")
-	}
+	requireKernel(t, 6, 13) // SCM_TS_OPT_ID
 	p := openPinger(t, ping.WithWireTimestamps(true))
 	for _, addr := range addrs {
 		s, err := p.AskInterface(t.Context(), addr, ping.InterfaceID{Name: "lo"}, ping.WithTimeout(time.Minute))

@@ -76,10 +76,11 @@ func (s *Socket) ours(p *wire.Packet, quoted bool) bool {
 			return false
 		}
 	}
-	reply := byte(wire.EchoReply4)
+	reply, extended := byte(wire.EchoReply4), byte(wire.ExtendedReply4)
 	if s.v6 {
-		reply = wire.EchoReply6
+		reply, extended = wire.EchoReply6, wire.ExtendedReply6
 	}
 	// The filter does not know the errors, and what came before it was set, if it was.
-	return len(p.Data) >= wire.HeaderLen && binary.BigEndian.Uint16(p.Data[4:]) == s.id && (quoted || p.Data[0] == reply)
+	return len(p.Data) >= wire.HeaderLen && binary.BigEndian.Uint16(p.Data[4:]) == s.id &&
+		(quoted || p.Data[0] == reply || p.Data[0] == extended)
 }
