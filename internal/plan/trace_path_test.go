@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
@@ -196,6 +198,7 @@ func FuzzTrace(f *testing.F) {
 	f.Add(3, 1, 9, 0, int64(0), []byte{0x10, 0x21, 0x32, 0x03, 0x14, 0xff, 0xf0})
 	f.Add(10, 1, 4, 0, int64(time.Minute), []byte{0x81, 0x80, 0x80, 0x80})
 	f.Add(2, 3, 30, 4, int64(time.Second), []byte{0x81, 0x87, 0x80, 0x85, 0x16, 0x06})
+	f.Add(8, 1, 30, 0, int64(1784*time.Millisecond), []byte{51, 70, 198, 19, 154, 147}) // each refuses some
 	f.Fuzz(func(t *testing.T, count, first, most, gap int, interval int64, script []byte) {
 		if count < 1 || count > 20 || first < 1 || first > most || most > 255 || gap < 0 || gap > 255 ||
 			interval < 0 || interval > int64(time.Hour) {
@@ -250,9 +253,10 @@ func FuzzTrace(f *testing.F) {
 				t.Errorf("hop %d: %d probes were sent again", d, again)
 			}
 		}
-		// Each hop takes a timeout for its probes and each retry, and all go on together, unless a gap is waited for.
+		// Each hop takes a timeout for its probes and each retry, and all go on together, unless each is waited for: to
+		// see whether a gap ends there, or whether something answers beyond a refusal.
 		limit := int64(most)*stride + int64(count)*int64(patience) + maxRetries*(limitPause+timeout) + int64(count)*interval
-		if gap > 0 {
+		if gap > 0 || slices.Contains(slices.Collect(maps.Values(w.outcomes)), Refused) {
 			limit *= int64(most)
 		}
 		if w.now > limit {
