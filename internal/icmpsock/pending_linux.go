@@ -34,6 +34,9 @@ const (
 const (
 	// aloneTries is up to which try a message is tried alone, to see whether its error is its own.
 	aloneTries = 3
+	// seeingTries is how often it is tried then: once for an error that was pending before, once for one that was queued
+	// and not yet pending, and once for itself.
+	seeingTries = 3
 	// blindTries is how often it fails then that an error is taken for its own, without a look at what has come. Where
 	// every second send meets another message's error, that is a mistake once in 65,536 times.
 	blindTries = 16
@@ -57,18 +60,18 @@ func (s *Socket) isOwn(errno syscall.Errno, tries int) bool {
 		}
 		return s.sending.fits > 0
 	case tries == 0 && !s.v6:
-		return s.hasNoRoute()
+		return s.routeError() == errno
 	}
 	return tries < aloneTries && s.failsAlone()
 }
 
-// hasNoRoute reports whether the first message of the batch finds no way out. With MSG_PROBE, the kernel looks up its
+// routeError is why the first message of the batch finds no way out now, or 0. With MSG_PROBE, the kernel looks up its
 // route as if to send it, and ends before it would meet a pending error (net/ipv4/ip_output.c, ip_append_data), or a
 // packet filter, which may have errors of its own. IPv6's sockets would send it (net/ipv6/ping.c, ping_v6_sendmsg).
-func (s *Socket) hasNoRoute() bool {
+func (s *Socket) routeError() syscall.Errno {
 	b := &s.sending.batch
 	_, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, s.fd, b.header(b.first), msgProbe|unix.MSG_DONTWAIT)
-	return errno != 0
+	return errno
 }
 
 // isBroadcast reports whether the first message of the batch, which was refused with EACCES, is for a broadcast address
@@ -79,19 +82,19 @@ func (s *Socket) isBroadcast() bool {
 		return false
 	}
 	defer unix.SetsockoptInt(int(s.fd), unix.SOL_SOCKET, unix.SO_BROADCAST, 0)
-	return !s.hasNoRoute()
+	return s.routeError() == 0
 }
 
-// failsAlone tries the first message of the batch twice more, and reports whether it failed though no error can have
-// been pending: nothing has come, and there was room for it to be seen. Once would not do: an ICMP error is queued a
-// moment before it becomes pending (net/ipv4/ping.c, ping_err). Where the system does not tell what has come, the
-// message is tried more often.
+// failsAlone tries the first message of the batch a few times more, and reports whether it failed though no error can
+// have been pending: nothing has come, and there was room for it to be seen. Once would not do: an error may have been
+// pending, and another been queued, which is a moment before it becomes pending (net/ipv4/ping.c, ping_err). Where the
+// system does not tell what has come, the message is tried more often.
 func (s *Socket) failsAlone() bool {
 	b := &s.sending.batch
 	s.receive.Lock() // who reads the error queue makes the next error in it the pending one
 	defer s.receive.Unlock()
 	var before, after memory
-	tries := 2
+	tries := seeingTries
 	if before.read(s.fd) != nil {
 		tries = blindTries
 	}
@@ -103,7 +106,8 @@ func (s *Socket) failsAlone() bool {
 	if after.read(s.fd) != nil {
 		return true
 	}
-	held, most := after[unix.SK_MEMINFO_RMEM_ALLOC], after[unix.SK_MEMINFO_RCVBUF]
+	held := after[unix.SK_MEMINFO_RMEM_ALLOC]
+	most := min(before[unix.SK_MEMINFO_RCVBUF], after[unix.SK_MEMINFO_RCVBUF])
 	return held == before[unix.SK_MEMINFO_RMEM_ALLOC] && held+min(longestError, most/2) < most
 }
 

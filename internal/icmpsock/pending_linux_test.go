@@ -249,3 +249,20 @@ func TestZone(t *testing.T) {
 	}
 	receive(t, s, 1, usualMessage)
 }
+
+// An error that was pending is not the own one of a message that finds no way out either, as where the way has gone
+// between.
+func TestPendingWithoutRoute(t *testing.T) {
+	s := open(t, Config{})
+	p := request(t, "198.18.0.1", 1, 56)
+	if err := s.prepare(0, &p); err != nil {
+		t.Fatal(err)
+	}
+	s.sending.first, s.sending.last = 0, 1
+	if s.isOwn(unix.ECONNREFUSED, 0) {
+		t.Error("another message's error is said to be its own")
+	}
+	if !s.isOwn(unix.ENETUNREACH, 0) {
+		t.Error("its own error is said to be another message's")
+	}
+}
