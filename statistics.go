@@ -194,7 +194,11 @@ func (s Statistics) String() string {
 			fmt.Fprintf(&b, ", +%d %s", c.n, c.what)
 		}
 	}
-	fmt.Fprintf(&b, ", %.4g%% packet loss", 100*s.Loss())
+	loss := 100 * s.Loss()
+	if s.Received > 0 {
+		loss = min(loss, 99.99) // four digits make no 100 of a series that was answered
+	}
+	fmt.Fprintf(&b, ", %.4g%% packet loss", loss)
 	if s.Received > 0 {
 		fmt.Fprintf(&b, "\nrtt min/avg/max/mdev = %.3f/%.3f/%.3f/%.3f ms",
 			milliseconds(s.Min), milliseconds(s.Mean), milliseconds(s.Max), milliseconds(s.StdDev))

@@ -276,6 +276,10 @@ func TestStatisticsString(t *testing.T) {
 	if got, want := sum(rtts(-1)).String(), "1 packets transmitted, 0 received, 100% packet loss"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	rare := ping.Statistics{Sent: 1_000_000, Received: 1, Lost: 999_999}
+	if got, want := rare.String(), "1000000 packets transmitted, 1 received, 99.99% packet loss\n"; !strings.HasPrefix(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
 }
 
 func TestJSON(t *testing.T) {
