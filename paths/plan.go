@@ -25,9 +25,11 @@ func (s *search) count() {
 	for f := range s.end {
 		s.end[f] = never
 	}
-	farthest := s.farthest()
+	farthest, passed := s.farthest(), false
 	for h := len(s.levels) - 1; h > 0; h-- {
 		l := s.levels[h]
+		passed = passed || slices.ContainsFunc(l.hosts, func(n *node) bool { return n.refusal == nil })
+		l.passed = passed
 		l.tries = 1
 		switch {
 		case len(l.hosts) > 0 && l.none.flows < silentFlows:

@@ -39,7 +39,6 @@ type planner interface {
 // A prober sends probes to one host. Each has a goroutine while it is in flight, and no longer.
 type prober struct {
 	pinger *ping.Pinger
-	host   string
 	target netip.Addr
 	probe  []ping.ProbeOption
 }
@@ -50,7 +49,7 @@ func newProber(ctx context.Context, p *ping.Pinger, host string, opts []ping.Pro
 	if err != nil {
 		return nil, err
 	}
-	return &prober{pinger: p, host: host, target: target, probe: opts}, nil
+	return &prober{pinger: p, target: target, probe: opts}, nil
 }
 
 // run does as the planner says until that is done, a probe cannot even be made, or ctx ends.
@@ -126,6 +125,15 @@ func judge(r ping.Reply) (from netip.Addr, refusal *ping.ICMPError) {
 		return e.From, nil
 	}
 	return netip.Addr{}, e
+}
+
+// tooBig reports whether a refusal says that the probe is too big for a link of the way. The system knows that then, and
+// sends the next one in fragments if it may.
+func tooBig(e *ping.ICMPError) bool {
+	if e.From.Is6() {
+		return e.Type == 2 // RFC 4443 section 3.2
+	}
+	return e.Type == 3 && e.Code == 4 // RFC 792
 }
 
 // icmpError is the ICMP error that ended a probe; nil: none did.

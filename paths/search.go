@@ -21,6 +21,9 @@ const (
 	tries         = 5
 	triesOfSilent = 2
 	silentFlows   = 2
+	// triesOfRefused is how many are sent at most where a router refused one, and others got as far: what is refused in
+	// passing, such as while a route changes, ends no path.
+	triesOfRefused = 3
 	// gap is how many distances beyond the farthest that answers are tried where the target does not.
 	gap = 8
 	// uneven is how many times less than an even share of the flows a router may have, for its next hops to be looked for.
@@ -54,6 +57,7 @@ type level struct {
 	none   *node     // silence
 	nodes  []*node   // those of hosts and none that flows met which had not ended before
 	whole  bool      // its nodes are all there are, as far as the rule says
+	passed bool      // somebody answered there or farther away, other than by a refusal
 	tries  int       // after so many probes of a flow it is silent
 	errors int       // ICMP errors that routers have sent, or may send for what is in flight
 	first  time.Time // when the first probe left
@@ -62,6 +66,7 @@ type level struct {
 // A cell is a flow at a distance.
 type cell struct {
 	node     *node // who answered; nil: nobody has
+	refusal  *node // who refused one of the probes; nil: nobody has
 	tries    int
 	inFlight bool
 	last     time.Time // when a probe left
@@ -121,11 +126,18 @@ func (s *search) single(distance int) *node {
 
 // met is the node that a flow is known to have met at a distance; nil: unknown.
 func (s *search) met(distance, flow int) *node {
-	c := s.cell(distance, flow)
-	if l := s.levels[distance]; c.node == nil && !c.inFlight && c.tries > 0 && c.tries >= l.tries {
+	l, c := s.levels[distance], s.cell(distance, flow)
+	switch {
+	case c.node != nil || c.inFlight || c.tries == 0:
+		return c.node
+	case c.refusal != nil:
+		if c.tries >= triesOfRefused || !l.passed && !tooBig(c.refusal.refusal) {
+			return c.refusal
+		}
+	case c.tries >= l.tries:
 		return l.none
 	}
-	return c.node
+	return nil
 }
 
 // at is the node that a flow meets at a distance, with its own probes or because all do; nil: unknown.
@@ -197,7 +209,11 @@ func (s *search) settled(r result) {
 	s.changed = true
 	c := s.cell(r.distance, r.flow)
 	c.inFlight = false
-	if r.reply.Sent.IsZero() && ping.ErrorKind(r.reply.Err) == "not_sent" {
+	switch {
+	case !r.reply.Sent.IsZero() || ping.ErrorKind(r.reply.Err) != "not_sent":
+	case c.refusal != nil: // for it was too big, and may not leave in fragments
+		c.tries = triesOfRefused
+	default:
 		s.err = r.reply.Err
 	}
 	from, refusal := judge(r.reply)
@@ -220,10 +236,15 @@ func (s *search) settled(r result) {
 			distance: r.distance, addr: from, target: target, refusal: refusal, rtt: r.reply.RTT,
 		})
 	}
-	c.node = l.hosts[i]
-	c.node.rtt = min(c.node.rtt, r.reply.RTT)
+	n := l.hosts[i]
+	n.rtt = min(n.rtt, r.reply.RTT)
 	if e := icmpError(r.reply); e != nil {
-		c.node.labels = e.MPLS
+		n.labels = e.MPLS
+	}
+	if refusal != nil {
+		c.refusal = n
+	} else {
+		c.node = n
 	}
 }
 
