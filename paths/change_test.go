@@ -114,3 +114,39 @@ func TestManyRouters(t *testing.T) {
 		}
 	})
 }
+
+// Where two distances go to and fro, a change elsewhere is told once, as where it is and since when.
+func TestChangeBesideToAndFro(t *testing.T) {
+	const at = 1000 * time.Second
+	for seed := range uint64(10) {
+		synctest.Test(t, func(t *testing.T) {
+			a, ahosts := chain("192.0.2.1", "192.0.2.21", "192.0.2.31", "192.0.2.4", "192.0.2.5", target)
+			b, bhosts := chain("192.0.2.1", "192.0.2.22", "192.0.2.32", "192.0.2.4", "192.0.2.5", target)
+			ahosts[5].At(at, pingtest.Behind(a.Host("192.0.2.55", pingtest.Behind(ahosts[3]))))
+			bhosts[5].At(at, pingtest.Behind(b.Host("192.0.2.55", pingtest.Behind(bhosts[3]))))
+			sent := seed << 32
+			f := newFork(func(uint64) int { sent++; return int(mix(sent) % 2) }, a, b)
+			begin := time.Now()
+			rounds, err := watch(t, f.pinger(t), target, paths.WithRounds(2000))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var changes, late []string
+			for _, r := range rounds {
+				switch c := r.Change; {
+				case c == nil:
+				case r.Number < 500: // three in a row by chance, before it was seen that they go to and fro
+					changes = append(changes, c.String())
+				default:
+					late = append(late, c.String())
+					if after := c.Since.Sub(begin) - at; after < 0 || after > 2*time.Second {
+						t.Errorf("seed %d: %v: since %v after it came", seed, c, after)
+					}
+				}
+			}
+			if len(late) != 1 || late[0] != "other router at 5: 192.0.2.55 instead of 192.0.2.5" || len(changes) > 6 {
+				t.Errorf("seed %d: got %q, and before that %q", seed, late, changes)
+			}
+		})
+	}
+}

@@ -22,8 +22,8 @@ import (
 // It keeps to the limits of routers, see the package's description: a burst of six to each router that is known, then
 // one a second. A single path takes 6 probes for each hop, and some round trips; a fork of sixteen some 300 probes, and
 // some ten seconds. A probe that is not answered is sent again after 1.1 s, up to four times where others were answered
-// at that distance, and one that is refused up to twice where others got as far, or where it is too big: what is refused
-// in passing ends no path. A path that ends in silence is followed as far as the target is on others; where the target
+// at that distance. One that is refused is, up to twice, where others got as far, or where it is too big: a refusal in
+// passing ends no path. A path that ends in silence is followed as far as the target is on others; where the target
 // answers on none, eight hops beyond the last router.
 //
 // What cannot be sent at all is an error, and so are ctx's end, Close, a bad option and a name that is not known. What

@@ -127,8 +127,8 @@ func judge(r ping.Reply) (from netip.Addr, refusal *ping.ICMPError) {
 	return netip.Addr{}, e
 }
 
-// tooBig reports whether a refusal says that the probe is too big for a link of the way. The system knows that then, and
-// sends the next one in fragments if it may.
+// tooBig reports whether a refusal says that the probe is too big for a link of the way. The system knows that then,
+// and sends the next one in fragments if it may.
 func tooBig(e *ping.ICMPError) bool {
 	if e.From.Is6() {
 		return e.Type == 2 // RFC 4443 section 3.2

@@ -42,9 +42,8 @@ type way struct {
 	inFlight int
 	farthest int // that has answered
 	hops     []hop
-	known    []Step    // the way as the caller knows it
-	suspect  time.Time // when the first answer came that is not so; zero: all are
-	since    int       // the round in which that was sure; -1: it is not
+	known    []Step // the way as the caller knows it
+	since    int    // the round in which a change was sure; -1: none is
 	done     bool
 }
 
@@ -55,6 +54,7 @@ type hop struct {
 	seen    Step      // of the last answer
 	heard   time.Time // when that came
 	unlike  int       // answers in a row that are not as known
+	since   time.Time // when the first of them came
 	wobbles int       // how often answers came back to what is known
 }
 
@@ -137,12 +137,12 @@ func (w *way) settled(r result) {
 		}
 		h.unlike = 0
 	case *known == Step{}:
-		*known = h.seen
+		*known, h.unlike = h.seen, 0
 	default:
-		h.unlike++
-		if w.suspect.IsZero() {
-			w.suspect = h.heard
+		if h.unlike == 0 {
+			h.since = h.heard
 		}
+		h.unlike++
 	}
 }
 
@@ -196,7 +196,7 @@ func (w *way) turn(now time.Time) Round {
 	switch {
 	case !reached:
 		n = w.farthest
-	case w.suspect.IsZero():
+	case !slices.ContainsFunc(w.hops[:n], func(h hop) bool { return h.unlike > 0 }):
 		w.hops, w.known, w.farthest = w.hops[:n], toTarget(w.known), n
 	}
 	r := Round{Number: w.round, Time: now, Target: w.target, Reached: reached, Change: change}
@@ -217,54 +217,63 @@ func (w *way) turn(now time.Time) Round {
 	return r
 }
 
+// wavers reports whether a distance goes to and fro, so that what it answers now is no change.
+func (h *hop) wavers() bool { return h.wobbles > toAndFro && h.unlike < sureOfMany }
+
 // judge returns how the way has changed, if it has and if all of the change is known.
 func (w *way) judge() *Change {
-	n := min(w.last(), len(w.hops))
-	begun, ripe, open := false, false, false
-	for i := range w.hops[:n] {
-		h := &w.hops[i]
-		known := stepAt(w.known, i) != Step{}
-		begun = begun || h.unlike > 0
-		ripe = ripe || h.unlike >= sureOfMany || h.unlike >= sure && h.wobbles <= toAndFro
-		open = open || known && (h.unlike > 0 && h.unlike < sure || h.heard.Before(w.suspect))
-	}
-	if !ripe {
-		w.since = -1
-		if !begun {
-			w.suspect = time.Time{}
+	hops := w.hops[:min(w.last(), len(w.known))]
+	var suspect time.Time // when the first answer came that is not as known
+	sureOf := false
+	for i := range hops {
+		if h := &hops[i]; h.unlike > 0 && !h.wavers() {
+			if suspect.IsZero() || h.since.Before(suspect) {
+				suspect = h.since
+			}
+			sureOf = sureOf || h.unlike >= sure
 		}
+	}
+	if !sureOf {
+		w.since = -1
 		return nil
 	}
 	if w.since < 0 {
 		w.since = w.round
 	}
-	if open && w.round < w.since+patience {
-		return nil
+	open := func(i int) bool { // whether a distance has not answered often enough
+		h := &hops[i]
+		return stepAt(w.known, i) != Step{} &&
+			(h.unlike > 0 && h.unlike < sure && !h.wavers() || h.heard.Before(suspect))
+	}
+	for i := range hops {
+		if open(i) && w.round < w.since+patience {
+			return nil
+		}
 	}
 	before := slices.Clone(w.known)
-	w.accept(n)
-	c := newChange(w.suspect, toTarget(before), slices.Clone(w.known))
-	w.suspect, w.since = time.Time{}, -1
+	w.accept(hops, suspect)
+	c := newChange(suspect, toTarget(before), slices.Clone(w.known))
+	w.since = -1
 	if c.Kind == 0 {
 		return nil
 	}
 	return &c
 }
 
-// accept takes the latest answers of the first n distances for the way.
-func (w *way) accept(n int) {
+// accept takes the latest answers of those distances that do not waver for the way.
+func (w *way) accept(hops []hop, suspect time.Time) {
 	heard := 0 // the last distance that has answered since the change began
-	for i := range w.hops[:n] {
-		if !w.hops[i].heard.Before(w.suspect) {
+	for i := range hops {
+		if !hops[i].heard.Before(suspect) {
 			heard = i
 		}
 	}
-	for i := range w.hops[:n] {
-		switch h := &w.hops[i]; {
-		case h.unlike > 0:
+	for i := range hops {
+		switch h := &hops[i]; {
+		case h.unlike > 0 && !h.wavers():
 			w.known[i] = h.seen
-			h.unlike, h.wobbles = 0, 0
-		case i < heard && i < len(w.known) && h.heard.Before(w.suspect):
+			h.unlike = 0
+		case i < heard && h.heard.Before(suspect):
 			w.known[i] = Step{} // a silent router
 		}
 	}
