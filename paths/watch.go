@@ -59,9 +59,12 @@ type Step struct {
 //
 // The first round goes out at once, up to four distances beyond the farthest that has answered, and one more for every
 // 30 ms of silence, to find how far away the target is. The probes of later rounds are spread evenly over WithInterval,
-// which is 1 s: no router is asked more than once a round, which leaves limits on ICMP errors alone, see the package's
-// description. A Round is yielded when the next one begins, so that the last probes of it may still be in flight; they
-// count in a later one. With WithRounds, the last is yielded once nothing is in flight.
+// which is 1 s, one to each distance: a router that is met once on the way is asked no more than once a round, which
+// leaves limits on ICMP errors alone, see the package's description. Where a router refuses what is to go farther, the
+// distances of that and its own have a probe by turns, and only the first of those that nobody has answered is tried.
+// Linux takes 3 s to find that a host on its link is missing: where a probe waits less, by [ping.WithTimeout], that is
+// silence. A Round is yielded when the next one begins, so that the last probes of it may still be in flight; they count
+// in a later one. With WithRounds, the last is yielded once nothing is in flight.
 //
 // The way has changed where three answers in a row at some distance are not what they were: from another router, with
 // another TTL, or from the target. What was noticed together is one [Change], once each distance that answers has

@@ -84,7 +84,8 @@ func TestWatch(t *testing.T) {
 	})
 }
 
-// A target that does not answer has no row, and what answers before it has.
+// A target that does not answer has no row, and what answers before it has. The router that refuses is asked for itself
+// and for the target by turns.
 func TestWatchUnreached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, hosts := chain("192.0.2.1", "192.0.2.2", target)
@@ -94,10 +95,10 @@ func TestWatchUnreached(t *testing.T) {
 			t.Fatal(err)
 		}
 		early, late := rounds[8], rounds[19]
-		if got, want := sketch(early), "192.0.2.1 9/9, 192.0.2.2 9/9"; got != want || early.Reached {
+		if got, want := sketch(early), "192.0.2.1 9/9, 192.0.2.2 5/5"; got != want || early.Reached {
 			t.Errorf("got %s, want %s; reached %v", got, want, early.Reached)
 		}
-		if got := sketch(late); !strings.HasSuffix(got, ", 192.0.2.9. 10/20") || !late.Reached {
+		if got := sketch(late); !strings.HasSuffix(got, ", 192.0.2.9. 11/16") || !late.Reached {
 			t.Errorf("got %s; reached %v", got, late.Reached)
 		}
 		for _, r := range rounds {
@@ -108,7 +109,8 @@ func TestWatchUnreached(t *testing.T) {
 	})
 }
 
-// A refusal is shown with the distance of the probe, and is no change.
+// A refusal is shown with the distance of the probe, and is no change. The router that refuses is asked for itself and
+// for the target by turns.
 func TestWatchRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, hosts := chain("192.0.2.1", "192.0.2.2", target)
@@ -118,11 +120,11 @@ func TestWatchRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		last := rounds[19].Hops[2]
-		if got := sketch(rounds[19]); got != "192.0.2.1 20/20, 192.0.2.2 20/20, 192.0.2.9. 5/20" {
+		if got := sketch(rounds[19]); got != "192.0.2.1 20/20, 192.0.2.2 13/13, 192.0.2.9. 5/13" {
 			t.Errorf("got %s", got)
 		}
 		if last.Refusal == nil || last.Refusal.Reason() != "destination host unreachable" ||
-			last.Routers[0].Statistics.Errors != 15 {
+			last.Routers[0].Statistics.Errors != 8 {
 			t.Errorf("got %+v", last)
 		}
 		for _, r := range rounds {

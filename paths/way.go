@@ -51,11 +51,12 @@ type way struct {
 type hop struct {
 	routers []Router // the latest first, and never empty
 	refusal *ping.ICMPError
-	seen    Step      // of the last answer
-	heard   time.Time // when that came
-	unlike  int       // answers in a row that are not as known
-	since   time.Time // when the first of them came
-	wobbles int       // how often answers came back to what is known
+	refuser netip.Addr // who refused the last probe that was settled; invalid: nobody did
+	seen    Step       // of the last answer
+	heard   time.Time  // when that came
+	unlike  int        // answers in a row that are not as known
+	since   time.Time  // when the first of them came
+	wobbles int        // how often answers came back to what is known
 }
 
 func newWay(target netip.Addr, c *config) *way {
@@ -67,15 +68,61 @@ func (w *way) length() int {
 	return 1 + slices.IndexFunc(w.hops, func(h hop) bool { return h.seen.Target })
 }
 
-// last is the last distance to probe.
+// last is the last distance to probe. It is no farther than one beyond all answers where probes are refused now.
 func (w *way) last() int {
-	switch n := w.length(); {
-	case n > 0:
+	if n := w.length(); n > 0 {
 		return n
-	case w.round == 0:
-		return w.maxHops
 	}
-	return min(w.farthest+unknown, w.maxHops)
+	last := w.maxHops
+	if w.round > 0 {
+		last = min(w.farthest+unknown, last)
+	}
+	for d := w.farthest + 1; d <= min(last, len(w.hops)); d++ {
+		if w.hops[d-1].refuser.IsValid() {
+			return d
+		}
+	}
+	return last
+}
+
+// following is the distance to probe after those that have been in this round; more than last: none.
+func (w *way) following(last int) int {
+	d := w.probed + 1
+	for d <= last && w.spared(d, last) {
+		d++
+	}
+	return d
+}
+
+// spared reports whether a distance has no turn in this round. Where a router refuses probes, their distances and its own
+// have one by turns, so that it is not asked more than once a round.
+func (w *way) spared(distance, last int) bool {
+	if distance > len(w.hops) {
+		return false
+	}
+	asked := w.hops[distance-1].asked()
+	turns, turn, refuses := 0, 0, false
+	for i := range w.hops[:min(last, len(w.hops))] {
+		if h := &w.hops[i]; h.asked() == asked {
+			if i == distance-1 {
+				turn = turns
+			}
+			turns++
+			refuses = refuses || h.refuser.IsValid()
+		}
+	}
+	return refuses && w.round%turns != turn
+}
+
+// asked is which router a probe to the distance has to send an ICMP error, by the last ones; invalid: it is not known.
+func (h *hop) asked() netip.Addr {
+	switch {
+	case h.refuser.IsValid():
+		return h.refuser
+	case h.seen.Target:
+		return netip.Addr{}
+	}
+	return h.seen.From
 }
 
 // next implements planner.
@@ -84,16 +131,14 @@ func (w *way) next(now time.Time) (p probe, at time.Time, ok bool) {
 		w.began = now
 	}
 	last := w.last()
-	if w.probed >= last {
-		if w.final() {
-			return probe{}, time.Time{}, false // until nothing is in flight
-		}
-		return probe{}, w.began.Add(w.interval), true
-	}
-	p.distance = w.probed + 1
+	p.distance = w.following(last)
 	switch {
+	case p.distance > last && w.final():
+		return probe{}, time.Time{}, false // until nothing is in flight
+	case p.distance > last:
+		return probe{}, w.began.Add(w.interval), true
 	case w.round > 0:
-		return p, w.began.Add(w.interval * time.Duration(w.probed) / time.Duration(last)), true
+		return p, w.began.Add(w.interval / time.Duration(last) * time.Duration(p.distance-1)), true
 	case p.distance <= w.farthest+ahead:
 		return p, now, true
 	}
@@ -112,17 +157,25 @@ func (w *way) sent(p probe, now time.Time) {
 // settled implements planner.
 func (w *way) settled(r result) {
 	w.inFlight--
-	if r.distance > len(w.hops) || r.distance > w.last() {
+	if n := w.length(); r.distance > len(w.hops) || n > 0 && r.distance > n {
 		return // the target is nearer than was thought
 	}
 	h := &w.hops[r.distance-1]
 	from, refusal := judge(r.reply)
 	if !from.IsValid() {
 		h.routers[0].Statistics.Add(r.reply)
+		h.refuser = netip.Addr{}
 		if refusal != nil {
-			h.refusal = refusal
+			h.refusal, h.refuser = refusal, refusal.From
 		}
 		return
+	}
+	if h.refuser.IsValid() { // and lets probes pass again
+		for i, refuser := 0, h.refuser; i < len(w.hops); i++ {
+			if w.hops[i].refuser == refuser {
+				w.hops[i].refuser = netip.Addr{}
+			}
+		}
 	}
 	w.farthest = max(w.farthest, r.distance)
 	h.answered(r.reply, from)
@@ -179,8 +232,8 @@ func (w *way) final() bool { return w.rounds > 0 && w.round == w.rounds-1 }
 
 // roundOver reports whether all there is to tell of the round is known.
 func (w *way) roundOver(now time.Time) bool {
-	switch {
-	case w.began.IsZero() || w.probed < w.last():
+	switch last := w.last(); {
+	case w.began.IsZero() || w.following(last) <= last:
 		return false
 	case w.final():
 		return w.inFlight == 0
