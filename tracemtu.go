@@ -46,7 +46,7 @@ type MTUHop struct {
 //
 // The loop ends with the hop where the target answers, after as many silent hops in a row as WithGapLimit says, or at
 // WithMaxHops, 30 by default. An error that ends it early comes last, with an empty MTUHop: that of ctx, Close, a bad
-// option or name, or a probe that this host would not send; an *[ICMPError] of a router that lets packets go no
+// option or name, or a probe that this host would not send; an *[ICMPError] of a router that twice lets packets go no
 // farther; and that of PathMTU where the target's MTU is a lower bound. Breaking the loop stops at once.
 //
 // WithCount says how often a size is tried, 5 by default and 100 at most. WithSize, WithTTL, WithInterval and
@@ -122,8 +122,9 @@ func (c *call) traceMTU(ctx context.Context, yield func(MTUHop) bool) error {
 type mtuTraceSource struct {
 	*plan.MTUTrace
 	mtuShapes
-	mtu   int    // the last that is known
-	here  MTUHop // what is known of the distance that is probed
+	mtu   int          // the last that is known
+	here  MTUHop       // what is known of the distance that is probed
+	by    plan.Outcome // of the probe that here.Router answered
 	named map[int]netip.Addr
 }
 
@@ -144,9 +145,9 @@ func (s *mtuTraceSource) settled(r *flight.Result, target netip.Addr) (fatal boo
 		case plan.TooBig:
 			s.named[r.ICMP.MTU] = r.From
 		case plan.Answered, plan.InTransit, plan.Refused:
-			if !s.here.Router.IsValid() {
+			if !s.here.Router.IsValid() || s.by == plan.Refused && outcome != plan.Refused {
 				reply := newReply(r, target)
-				s.here.Router, s.here.RTT = reply.From, reply.RTT
+				s.here.Router, s.here.RTT, s.by = reply.From, reply.RTT, outcome
 			}
 		}
 	}

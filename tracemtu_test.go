@@ -93,6 +93,17 @@ func TestTraceMTU(t *testing.T) {
 			"0 1500", "1 192.0.2.1 1500", "2 192.0.2.2 1500", "3 192.0.2.3 1500", "4 192.0.2.4 1500", "5 192.0.2.4 0",
 			"ping 192.0.2.9: communication administratively prohibited, from 192.0.2.4",
 		}},
+		{"a refusal in passing", func(way []*pingtest.Host) { // of the first packet to the third router
+			way[1].At(95*ms, pingtest.Refuse(refused)).At(105*ms, pingtest.Up())
+		}, nil, []string{
+			"0 1500", "1 192.0.2.1 1500", "2 192.0.2.2 1500", "3 192.0.2.3 1500", "4 192.0.2.4 1500", "5 192.0.2.9 1500 reached",
+		}},
+		{"a refusal, and then silence", func(way []*pingtest.Host) {
+			way[1].At(95*ms, pingtest.Refuse(refused)).At(105*ms, pingtest.Up())
+			way[2].Set(pingtest.Silent())
+		}, nil, []string{
+			"0 1500", "1 192.0.2.1 1500", "2 192.0.2.2 1500", "3 192.0.2.2 0", "4 192.0.2.4 1500", "5 192.0.2.9 1500 reached",
+		}},
 		{"losses", func(way []*pingtest.Host) {
 			for _, h := range way {
 				h.Set(pingtest.Loss(0.2))

@@ -37,6 +37,7 @@ type MTU struct {
 	pause  int64 // the same, or one packet and the next, when the search has slowed down
 	frugal bool  // one size at a time, until one is not answered
 	sure   bool  // what passed once passes, and nothing is lost
+	pardon bool  // the first refusal of the smallest size may be one in passing: that is tried again
 	done   bool
 	bound  bool
 
@@ -177,7 +178,10 @@ func (m *MTU) Settled(tag int64, o Outcome, mtu int) (fatal bool) {
 		}
 		m.refused(size, wave, mtu)
 	case size == m.search.least && m.search.low < size && (o == Refused || o == InTransit):
-		m.search.failed(size, 0)
+		if !m.pardon {
+			m.search.failed(size, 0)
+		}
+		m.pardon = false
 	case size <= m.search.low:
 		m.lossy = true
 	}

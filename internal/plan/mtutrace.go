@@ -18,7 +18,7 @@ type MTUTrace struct {
 	most     int  // the largest packet that gets as far as is known
 	silent   int  // distances in a row
 	reached  bool // the target answered at the distance
-	refused  bool // the path ends there
+	refused  bool // a router refused the last probe to it
 	steps    []MTUStep
 	done     bool
 }
@@ -78,11 +78,12 @@ func (t *MTUTrace) Settled(tag int64, o Outcome, mtu int) (fatal bool) {
 	}
 	tag &^= mtuDistanceMask
 	switch {
-	case t.distance > 0 && o == InTransit:
-		o = Answered
 	case t.distance > 0:
 		t.reached = t.reached || o == Answered
-		t.refused = t.refused || o == Refused && t.search.Found() == 0
+		t.refused = o == Refused
+		if o == InTransit {
+			o = Answered
+		}
 	case o != TooBigHere && o != NoRoom && o != Unsent:
 		o = Answered // it left
 	}
@@ -94,7 +95,9 @@ func (t *MTUTrace) Settled(tag int64, o Outcome, mtu int) (fatal bool) {
 // advance goes on to the next distance when all is known of one.
 func (t *MTUTrace) advance() {
 	for !t.done && t.search.Done() {
-		s := MTUStep{Distance: t.distance, MTU: t.search.Found(), Reached: t.reached, Refused: t.refused}
+		found := t.search.Found()
+		t.refused = t.refused && found == 0
+		s := MTUStep{Distance: t.distance, MTU: found, Reached: t.reached, Refused: t.refused}
 		switch s.Bound = t.search.Bound(); {
 		case s.MTU == 0:
 			t.silent++
@@ -105,7 +108,7 @@ func (t *MTUTrace) advance() {
 		t.done = t.reached || t.refused || t.distance == t.end || t.gap > 0 && t.silent >= t.gap
 		t.distance++
 		t.search = NewMTU(t.v6, t.tries, t.timeout)
-		t.search.frugal = true
+		t.search.frugal, t.search.pardon = true, true
 		t.search.search.limit(t.most)
 	}
 }
