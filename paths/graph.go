@@ -1,7 +1,6 @@
 package paths
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -152,18 +151,19 @@ func (g *Graph) DOT() string {
 
 // lossOf is the attribute for the loss of a link, if it is known to lose or not to.
 func (g *Graph) lossOf(l Link) string {
-	least, err := 0.0, errors.New("not measured")
+	const none = 2.0 // no loss is more than 1
+	least := none
 	for _, p := range g.Paths {
 		from := Here
 		for _, to := range p.Nodes {
-			if (Link{from, to}) == l && p.Statistics != nil && (err != nil || p.Statistics.Loss() < least) {
-				least, err = p.Statistics.Loss(), nil
+			if (Link{from, to}) == l && p.Statistics != nil {
+				least = min(least, p.Statistics.Loss())
 			}
 			from = to
 		}
 	}
 	switch {
-	case err != nil:
+	case least == none:
 		return ""
 	case least > 0:
 		return fmt.Sprintf(" [label=\"%.1f%%\" color=red]", 100*least)
