@@ -41,7 +41,7 @@ func (m *Monitor) openConfirmer() (confirmer, func(), error) {
 			return confirmer{}, done, fmt.Errorf("second Pinger: %w", err)
 		}
 	}
-	w, err := p.NewWatcher(ping.WithInterval(quickly), ping.WithTimeout(defaultTimeout))
+	w, err := p.NewWatcher(ping.WithInterval(quickly), ping.WithTimeout(defaultTimeout), ping.WithAnomalies(false))
 	if err != nil {
 		done()
 		return confirmer{}, done, fmt.Errorf("second Pinger: %w", err)

@@ -187,7 +187,7 @@ func TestAddRefuses(t *testing.T) {
 			`target "224.0.0.251"`: {Host: "224.0.0.251"},
 		} {
 			if err := r.Add(target); err == nil || !strings.Contains(err.Error(), want) ||
-				!strings.HasPrefix(err.Error(), "monitor: target ") {
+				!strings.HasPrefix(err.Error(), "monitor: target ") || strings.Contains(err.Error(), "Watcher") {
 				t.Errorf("%+v: the error %v does not say %q", target, err, want)
 			}
 		}

@@ -74,8 +74,8 @@ type target struct {
 	lookupErr error
 }
 
-// New returns a Monitor without targets, over a Pinger, which the caller closes after Run has returned. What is wrong
-// with an option is the error of Add and Run.
+// New returns a Monitor without targets, over a Pinger, which the caller closes after Run has returned. What a Target
+// says goes before what the Pinger has for its calls. What is wrong with an option is the error of Add and Run.
 func New(p *ping.Pinger, opts ...Option) *Monitor {
 	m := &Monitor{
 		pinger:  p,
@@ -97,7 +97,7 @@ func New(p *ping.Pinger, opts ...Option) *Monitor {
 			ping.WithAnomalies(true))
 	}
 	if m.err == nil {
-		m.checker, m.err = p.NewWatcher()
+		m.checker, m.err = p.NewWatcher(ping.WithInterval(defaultInterval))
 	}
 	if m.err != nil {
 		m.err = fmt.Errorf("monitor: %w", m.err)
@@ -138,14 +138,15 @@ func (m *Monitor) add(spec Target) error {
 	}
 	if t == nil {
 		t = &target{spec: spec, since: now}
+		if addr, ok := spec.literal(); !ok {
+			t.name = m.names.add(t, now)
+			signal(m.shift)
+		} else if err := m.addPath(t, addr, now); err != nil {
+			return err
+		}
 		m.targets[spec.Name] = t
 		m.edited()
 		m.enlist(t)
-		if addr, ok := spec.literal(); ok {
-			return m.addPath(t, addr, now)
-		}
-		t.name = m.names.add(t, now)
-		signal(m.shift)
 		return nil
 	}
 	old := t.spec
@@ -163,7 +164,8 @@ func (m *Monitor) add(spec Target) error {
 	return nil
 }
 
-// check refuses what the Pinger would, with nothing changed.
+// check refuses what the Pinger would, with nothing changed. A Watcher's words for a target are a number, which would
+// say nothing to the user: they are left out.
 func (m *Monitor) check(spec *Target) error {
 	addr, ok := spec.literal()
 	if !ok {
@@ -172,7 +174,7 @@ func (m *Monitor) check(spec *Target) error {
 			addr = netip.IPv6Loopback()
 		}
 	}
-	return m.checker.Add(0, addr, append(spec.options(spec.Interval, 0), ping.WithNetwork(spec.Network))...)
+	return errors.Unwrap(m.checker.Add(0, addr, spec.options(spec.Interval, 0)...))
 }
 
 // Remove removes the target with a name, if there is one. The others are not concerned.

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -71,9 +72,9 @@ func (m *Monitor) schedule(p *path, now time.Time) error {
 // minRing is how many probes a window has room for at least.
 const minRing = 128
 
-// watch has the Watcher probe an address.
+// watch has the Watcher probe an address, which check has found no fault with.
 func (m *Monitor) watch(p *path) error {
-	return m.watcher.Add(p.id, p.addr, p.target.spec.options(p.interval, p.phase)...)
+	return errors.Unwrap(m.watcher.Add(p.id, p.addr, p.target.spec.options(p.interval, p.phase)...))
 }
 
 // reshape has an address probed as its target, which was another, says now.

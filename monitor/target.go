@@ -133,9 +133,12 @@ func (t *Target) literal() (netip.Addr, bool) {
 	return addr, err == nil
 }
 
-// options are those of the target's probes, on its schedule or beside it.
+// options are those of the target's probes, on its schedule or beside it: all that a Pinger may have another default
+// for, but the size.
 func (t *Target) options(interval, phase time.Duration) []ping.ProbeOption {
-	opts := []ping.ProbeOption{ping.WithInterval(interval), ping.WithTimeout(t.Timeout), ping.WithPhase(phase)}
+	opts := []ping.ProbeOption{
+		ping.WithNetwork(t.Network), ping.WithInterval(interval), ping.WithTimeout(t.Timeout), ping.WithPhase(phase),
+	}
 	if t.Size > 0 {
 		opts = append(opts, ping.WithSize(t.Size))
 	}
