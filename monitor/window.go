@@ -44,8 +44,8 @@ type Window struct {
 	StdDev time.Duration `json:"stddev_ns"`
 	// Jitter is the mean difference between an RTT and the one before it, be there lost probes between them or not.
 	Jitter time.Duration `json:"jitter_ns"`
-	// LongestOutage is the longest time in the window in which no probe was answered: an interval for each. What
-	// this host dropped (LocalDrops) neither lengthens nor ends it.
+	// LongestOutage is the longest time in the window in which no probe was answered, to whatever address: an
+	// interval for each. What this host dropped (LocalDrops) neither lengthens nor ends it.
 	LongestOutage time.Duration `json:"longest_outage_ns"`
 
 	sorted []code // the RTTs
@@ -54,6 +54,9 @@ type Window struct {
 // newWindow sums up the last d of some views.
 func newWindow(views []view, d time.Duration) Window {
 	var w Window
+	if len(views) > 0 {
+		w.LongestOutage = longestOutage(overlay(views, d)) * views[0].interval // which is that of all
+	}
 	var sum, squares, steps float64
 	pairs := 0
 	for i := range views {
@@ -62,7 +65,6 @@ func newWindow(views []view, d time.Duration) Window {
 		if len(views) == 1 {
 			w.sorted = make([]code, 0, len(codes))
 		}
-		w.LongestOutage = max(w.LongestOutage, longestOutage(codes)*v.interval)
 		before := codeNone
 		for _, c := range codes {
 			w.count(c)
@@ -117,6 +119,31 @@ func (w *Window) count(c code) {
 	}
 }
 
+// overlay is what became of the last d of one or more addresses taken together: an instant's code is an answer if one
+// of them answered.
+func overlay(views []view, d time.Duration) []code {
+	if len(views) == 1 {
+		return views[0].last(d)
+	}
+	newest, length := int64(math.MaxInt64), 0 // how many instants ago the last of them was
+	for i := range views {
+		newest = min(newest, views[i].now-views[i].end)
+		length = max(length, len(views[i].codes))
+	}
+	all := make([]code, length)
+	for i := range views {
+		v := &views[i]
+		end := int64(length) + newest - (v.now - v.end)
+		codes := v.last(d)
+		for k, c := range codes {
+			if at := end - int64(len(codes)-k); at >= 0 {
+				all[at] = max(all[at], c)
+			}
+		}
+	}
+	return all
+}
+
 // longestOutage is how many instants in a row at most had no answer.
 func longestOutage(codes []code) time.Duration {
 	longest, begin, last := 0, -1, 0
@@ -160,8 +187,10 @@ func (w Window) Percentile(q float64) time.Duration {
 	return w.sorted[int(min(max(rank, 1), n))-1].rtt()
 }
 
-// bars are the characters of a sparkline.
+// bars are the characters of a sparkline, of which there are maxWidth at most.
 var bars = []rune("▁▂▃▄▅▆▇█")
+
+const maxWidth = 4096
 
 // sparkline draws the last d of a view in so many characters.
 func (v *view) sparkline(d time.Duration, width int) string {
@@ -169,7 +198,7 @@ func (v *view) sparkline(d time.Duration, width int) string {
 		d = v.interval * time.Duration(max(len(v.codes), 1))
 	}
 	n := min(int64((d-1)/v.interval)+1, 1<<40)
-	width = int(min(int64(max(width, 0)), n))
+	width = int(min(int64(max(width, 0)), n, maxWidth))
 	from, first := v.now-n+1, v.end-int64(len(v.codes))
 	means := make([]float64, width) // 0: no probe; -1: no answer
 	low, high := math.Inf(1), 0.0

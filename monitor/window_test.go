@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 const ms = time.Millisecond
@@ -159,6 +160,43 @@ func TestCompare(t *testing.T) {
 		}
 		if c.want && shifts < rounds*95/100 || !c.want && shifts > 0 {
 			t.Errorf("%+v: %d shifts in %d", c, shifts, rounds)
+		}
+	}
+}
+
+// Several addresses are out only while none of them is answered.
+func TestOutageOfSeveral(t *testing.T) {
+	answer, dead := codeOf(ms), []code{codeLost, codeLost, codeLost, codeLost, codeLost, codeLost}
+	half := []code{answer, codeLost, codeNotSent, codeLate, answer, codeNone}
+	late := viewOf(time.Second, codeLost, codeLost, answer) // added later
+	for want, codes := range map[time.Duration][]view{
+		6 * time.Second: {viewOf(time.Second, dead...), viewOf(time.Second, dead...)},
+		5 * time.Second: {viewOf(time.Second, dead...), late},
+		3 * time.Second: {viewOf(time.Second, dead...), viewOf(time.Second, half...)},
+		0:               {viewOf(time.Second, dead...), viewOf(time.Second, answer, answer, answer, answer, answer, answer)},
+	} {
+		for range 2 {
+			if got := (Snapshot{views: codes}).Window(0).LongestOutage; got != want {
+				t.Errorf("%v: %v, want %v", codes, got, want)
+			}
+			codes[0], codes[1] = codes[1], codes[0]
+		}
+	}
+	stopped := view{codes: dead, end: 6, now: 1 << 50, interval: time.Second} // of the time before Run ended
+	s := Snapshot{views: []view{stopped, viewOf(time.Second, answer)}}
+	if got := s.Window(0).LongestOutage; got > 6*time.Second {
+		t.Errorf("%v", got)
+	}
+}
+
+// A Sparkline that is asked for with any numbers has a width that memory can hold.
+func TestSparklineOfAnySize(t *testing.T) {
+	s := Snapshot{views: []view{viewOf(time.Second, codeOf(ms))}}
+	for _, d := range []time.Duration{math.MinInt64, 0, 1, time.Hour, math.MaxInt64} {
+		for _, width := range []int{math.MinInt, -1, 0, 1, 10, math.MaxInt} {
+			if got := utf8.RuneCountInString(s.Sparkline(d, width)); got > max(0, min(width, 4096)) {
+				t.Errorf("Sparkline(%v, %d) has %d characters", d, width, got)
+			}
 		}
 	}
 }
