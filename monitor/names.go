@@ -171,7 +171,7 @@ func (m *Monitor) addresses(ctx context.Context, host, network string) (addrs []
 	err = &net.DNSError{Err: "no suitable address", Name: host, IsNotFound: true}
 	for _, addr := range all {
 		addr = addr.Unmap()
-		if slices.Contains(addrs, addr) || len(addrs) == maxAddresses {
+		if !addr.IsValid() || slices.Contains(addrs, addr) || len(addrs) == maxAddresses {
 			continue
 		}
 		if _, e := m.pinger.Resolve(ctx, addr.String(), ping.WithNetwork(network)); e != nil {
