@@ -78,6 +78,9 @@ func (k Kind) String() string {
 // MarshalText returns what String does.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
+// UnmarshalText takes what MarshalText returns. The error names what it is given, and all that it takes.
+func (k *Kind) UnmarshalText(text []byte) error { return fromText(k, IdentifierIgnored, text) }
+
 // String is a line for a log, such as "db1: up -> down (timeout)".
 func (c Change) String() string {
 	subject := c.Target.Name

@@ -147,7 +147,8 @@ func TestGroup(t *testing.T) {
 		for want, g := range map[string]monitor.Group{
 			"Name is empty":       {Members: []string{"a"}},
 			"Need is 3":           {Name: "g", Members: []string{"a", "b"}, Need: 3},
-			"Need is 0: want 1":   {Name: "g"},
+			"Members is empty":    {Name: "g"},
+			`group "\xff": Name`:  {Name: "\xff", Members: []string{"a"}},
 			"Need is -1":          {Name: "g", Members: []string{"a"}, Need: -1},
 			`Members names "a" t`: {Name: "g", Members: []string{"a", "b", "a"}},
 		} {
@@ -209,6 +210,11 @@ func TestReadyAndHandler(t *testing.T) {
 		check("up", []string{"a", "x"}, "x: no target or group")
 		time.Sleep(20 * time.Second)
 		check("one is down", nil, "b is down: no reply in time")
+		if err := r.AddGroup(monitor.Group{Name: "a", Members: []string{"b"}}); err != nil {
+			t.Fatal(err)
+		}
+		check("a target and a group of one name", []string{"a"}, "a is down: 0 of 1 are up")
+		r.RemoveGroup("a")
 		check("one is down", []string{"a", "one"}, "")
 		check("one is down", []string{"both"}, "both is down: 1 of 2 are up, and 2 must be")
 		for _, a := range []string{"192.0.2.1", "192.0.2.2"} {

@@ -177,6 +177,8 @@ func TestAddRefuses(t *testing.T) {
 			"Timeout is -1s":       {Name: "a", Host: "192.0.2.1", Timeout: -time.Second},
 			"Size is -1":           {Name: "a", Host: "192.0.2.1", Size: -1},
 			"WithSize(65508)":      {Name: "a", Host: "192.0.2.1", Size: 65508},
+			`Name is "\xff"`:       {Name: "\xff", Host: "192.0.2.1"},
+			`Name is "\xfe"`:       {Host: "\xfe"},
 			"Rise is -1":           {Name: "a", Host: "192.0.2.1", Rise: -1},
 			"Fall is 1001":         {Name: "a", Host: "192.0.2.1", Fall: 1001},
 			`Network is "ip5"`:     {Name: "a", Host: "192.0.2.1", Network: "ip5"},

@@ -6,12 +6,14 @@ import (
 	"maps"
 	"slices"
 	"time"
+	"unicode/utf8"
 )
 
 // A Group is a number of targets that are up together if enough of them are.
 type Group struct {
+	// Name is what the Monitor knows the group by: valid UTF-8, not empty.
 	Name string `json:"name"`
-	// Members are the names of its targets. They may be added later; until then their state is Unknown.
+	// Members are the names of its targets, one at least, each once. They may be added later; until then their state is Unknown.
 	Members []string `json:"members"`
 	// Need is how many of them must be up: 1 to all of them, which is the default. The group is down where so many
 	// are down that it cannot be up.
@@ -57,8 +59,10 @@ func (m *Monitor) AddGroup(g Group) error {
 		seen[name] = true
 	}
 	switch {
-	case g.Name == "":
-		return fmt.Errorf("monitor: group of %q: Name is empty", g.Members)
+	case g.Name == "" || !utf8.ValidString(g.Name):
+		return fmt.Errorf("monitor: group %q: Name is empty or not valid UTF-8", g.Name)
+	case len(g.Members) == 0:
+		return fmt.Errorf("monitor: group %q: Members is empty: want the names of its targets", g.Name)
 	case g.Need < 1 || g.Need > len(g.Members):
 		return fmt.Errorf("monitor: group %q: Need is %d: want 1 to %d, the number of Members", g.Name, g.Need,
 			len(g.Members))

@@ -11,7 +11,8 @@ import (
 )
 
 // Ready returns a check for a health library: nil if all of the targets and groups with those names are up, and
-// otherwise an error that says for each which is not, and why. Without names that is all targets. It looks at what is
+// otherwise an error that says for each which is not, and why. A target and a group may have one name: both count.
+// Without names that is all targets. It looks at what is
 // known, and waits for nothing.
 func (m *Monitor) Ready(names ...string) func(context.Context) error {
 	return func(ctx context.Context) error {
@@ -42,14 +43,15 @@ func (m *Monitor) ready(names []string) error {
 func (m *Monitor) notUp(name string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if t := m.targets[name]; t != nil {
+	t, g := m.targets[name], m.groups[name]
+	if t == nil && g == nil {
+		return fmt.Errorf("%s: no target or group has this name", name)
+	}
+	if t != nil && t.state != Up {
 		s := m.status(t)
 		return s.notUp()
 	}
-	switch g := m.groups[name]; {
-	case g == nil:
-		return fmt.Errorf("%s: no target or group has this name", name)
-	case g.State != Up:
+	if g != nil && g.State != Up {
 		return fmt.Errorf("%s is %v: %d of %d are up, and %d must be", name, g.State, g.Up, len(g.Group.Members),
 			g.Group.Need)
 	}
@@ -130,12 +132,16 @@ func (m *Monitor) report(names []string) report {
 		return r
 	}
 	for _, name := range names {
-		if s, ok := m.Get(name); ok {
+		s, isTarget := m.Get(name)
+		if isTarget {
 			add(s)
-		} else if g, ok := m.Group(name); ok {
+		}
+		g, isGroup := m.Group(name)
+		if isGroup {
 			r.OK = r.OK && g.State == Up
 			r.Groups = append(r.Groups, g)
-		} else {
+		}
+		if !isTarget && !isGroup {
 			r.OK = false
 			r.Missing = append(r.Missing, name)
 		}

@@ -1,6 +1,10 @@
 package monitor
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
 
 // A State says whether a target can be reached.
 type State uint8
@@ -29,6 +33,25 @@ func (s State) String() string {
 
 // MarshalText returns the state's name.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText takes what MarshalText returns. The error names what it is given, and all that it takes.
+func (s *State) UnmarshalText(text []byte) error { return fromText(s, Down, text) }
+
+// fromText sets v to the value, of those up to last, that has a text.
+func fromText[T interface {
+	~uint8
+	fmt.Stringer
+}](v *T, last T, text []byte) error {
+	var all []string
+	for one := T(0); one <= last; one++ {
+		if one.String() == string(text) {
+			*v = one
+			return nil
+		}
+		all = append(all, strconv.Quote(one.String()))
+	}
+	return fmt.Errorf("%q: want %s or %s", text, strings.Join(all[:last], ", "), all[last])
+}
 
 // A Reason says why a target is not up, or is suspected not to be.
 type Reason uint8
@@ -73,6 +96,9 @@ func (r Reason) String() string {
 
 // MarshalText returns what String does.
 func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText takes what MarshalText returns. The error names what it is given, and all that it takes.
+func (r *Reason) UnmarshalText(text []byte) error { return fromText(r, ReasonName, text) }
 
 // evidence is what a probe tells of its target: a Reason why it was not answered, or one of these.
 type evidence = Reason

@@ -6,13 +6,14 @@ import (
 	"maps"
 	"net/netip"
 	"time"
+	"unicode/utf8"
 
 	"github.com/icmpsock/ping"
 )
 
 // A Target is a host to watch. Only Host must be given.
 type Target struct {
-	// Name is what the Monitor knows the target by; Host by default.
+	// Name is what the Monitor knows the target by: valid UTF-8, as what is told of it must be; Host by default.
 	Name string `json:"name"`
 	// Host is a name or an address.
 	Host string `json:"host"`
@@ -68,6 +69,9 @@ func (a Addresses) String() string {
 // MarshalText returns what String does.
 func (a Addresses) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
+// UnmarshalText takes what MarshalText returns. The error names what it is given, and all that it takes.
+func (a *Addresses) UnmarshalText(text []byte) error { return fromText(a, EachAddress, text) }
+
 const (
 	defaultInterval = time.Second
 	defaultTimeout  = time.Second
@@ -83,6 +87,8 @@ func (t Target) checked(window time.Duration) (Target, error) {
 	switch {
 	case t.Host == "":
 		return t, errors.New("field Host is empty: want a name or an address")
+	case !utf8.ValidString(t.Name):
+		return t, fmt.Errorf("field Name is %q: want valid UTF-8", t.Name)
 	case t.Interval < 0:
 		return t, fmt.Errorf("field Interval is %v: want more than 0", t.Interval)
 	case t.Timeout < 0:
