@@ -27,7 +27,7 @@ type confirmer struct {
 	quick   int           // addresses that are asked quickly
 }
 
-// openConfirmer returns a confirmer, and what closes it.
+// openConfirmer returns a confirmer, and what closes it, also where there is an error. The caller does not hold mu.
 func (m *Monitor) openConfirmer() (confirmer, func(), error) {
 	p, done := m.second, func() {}
 	if p == nil {
@@ -43,7 +43,6 @@ func (m *Monitor) openConfirmer() (confirmer, func(), error) {
 	}
 	w, err := p.NewWatcher(ping.WithInterval(quickly), ping.WithTimeout(defaultTimeout), ping.WithAnomalies(false))
 	if err != nil {
-		done()
 		return confirmer{}, done, fmt.Errorf("second Pinger: %w", err)
 	}
 	return confirmer{watcher: w, apart: p != m.pinger}, done, nil

@@ -31,26 +31,39 @@ func (m *Monitor) Run(ctx context.Context) error {
 // start opens the confirmer, and has the addresses watched from now on; done closes what it has opened.
 func (m *Monitor) start() (done func(), err error) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.running {
+	running := m.running
+	m.running = true
+	m.mu.Unlock()
+	if running {
 		return nil, errors.New("Run: it runs already")
 	}
-	if m.asked, done, err = m.openConfirmer(); err != nil {
-		return nil, err
+	asked, done, err := m.openConfirmer() // without mu: it opens sockets, and the Pinger's logger is told
+	if err == nil {
+		err = m.watchAll(asked)
 	}
+	if err != nil {
+		m.stop()
+		done()
+	}
+	return done, err
+}
+
+// watchAll has all addresses watched, anew: what has fallen due meanwhile is left out.
+func (m *Monitor) watchAll(asked confirmer) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.asked = asked
 	now := time.Now()
 	for _, p := range m.paths {
 		if p == nil {
 			continue
 		}
-		if err := m.watch(p); err != nil { // anew: what has fallen due meanwhile is left out
-			done()
-			return nil, err
+		if err := m.watch(p); err != nil {
+			return err
 		}
 		m.ask(p, now)
 	}
-	m.running = true
-	return done, nil
+	return nil
 }
 
 // stop leaves the Monitor so that it may be started again.

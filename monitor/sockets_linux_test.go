@@ -3,6 +3,7 @@ package monitor_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"sync/atomic"
 	"testing"
@@ -105,3 +106,41 @@ func TestStaleIdentifier(t *testing.T) {
 		t.Errorf("%+v", s.Status)
 	}
 }
+
+// The Pinger's logger, which is told of the second Pinger's sockets, may ask the Monitor.
+func TestLoggerOfThePinger(t *testing.T) {
+	netlab.Require(t)
+	var m atomic.Pointer[monitor.Monitor]
+	var asked atomic.Bool
+	p, err := ping.New(ping.WithLogger(slog.New(asking(func() {
+		m := m.Load()
+		if m == nil {
+			return
+		}
+		answer := make(chan monitor.Counters, 1)
+		go func() { answer <- m.Counters() }()
+		select {
+		case <-answer:
+			asked.Store(true)
+		case <-time.After(10 * time.Second):
+			t.Error("the Monitor does not answer")
+		}
+	}))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	m.Store(monitor.New(p))
+	run(t, m.Load())()
+	if !asked.Load() {
+		t.Error("the logger is told nothing")
+	}
+}
+
+// asking is a slog.Handler that calls a function.
+type asking func()
+
+func (asking) Enabled(context.Context, slog.Level) bool    { return true }
+func (f asking) Handle(context.Context, slog.Record) error { f(); return nil }
+func (f asking) WithAttrs([]slog.Attr) slog.Handler        { return f }
+func (f asking) WithGroup(string) slog.Handler             { return f }
