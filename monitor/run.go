@@ -168,12 +168,17 @@ func (m *Monitor) reopen(now time.Time) {
 	if !due {
 		return
 	}
-	if err := m.pinger.Reopen(); err != nil {
+	err := m.pinger.Reopen()
+	m.mu.Lock()
+	if err == nil {
+		m.counters.Reopened++
+	} else if !errors.Is(err, errors.ErrUnsupported) {
+		m.stale = true // so that it is tried again
+	}
+	m.mu.Unlock()
+	if err != nil {
 		m.log.Warn("monitor: the sockets could not be opened anew", "error", err)
 		return
 	}
 	m.log.Warn("monitor: the sockets have been opened anew")
-	m.mu.Lock()
-	m.counters.Reopened++
-	m.mu.Unlock()
 }

@@ -1,10 +1,13 @@
 package monitor
 
 import (
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/icmpsock/ping"
+	"github.com/icmpsock/ping/pingtest"
 )
 
 // An uplink is cut once, when probes to most addresses cannot be sent, and restored by one that leaves after that.
@@ -71,4 +74,23 @@ func TestReopen(t *testing.T) {
 			t.Errorf("after %d: %d times", after, m.counters.Reopened)
 		}
 	}
+}
+
+// Where the sockets cannot be opened anew, that is tried again.
+func TestReopenFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := pingtest.NewNetwork()
+		m := New(n.Pinger(t))
+		n.OpenError(syscall.EMFILE)
+		m.stale = true
+		m.reopen(time.Now())
+		n.OpenError(nil)
+		for minute, want := range []uint64{0, 1, 1} {
+			m.reopen(time.Now())
+			if m.counters.Reopened != want {
+				t.Errorf("after %d minutes: %d times, want %d", minute, m.counters.Reopened, want)
+			}
+			time.Sleep(time.Minute)
+		}
+	})
 }
