@@ -9,6 +9,8 @@ import (
 // Counts are of the probes on a target's schedule, since it was added. They only grow. The names are those of
 // ping.Statistics: Sent = Received + Lost, and Lost includes Errors, Late and LocalDrops.
 type Counts struct {
+	Since time.Time `json:"since"` // when the target was added
+
 	Sent     uint64        `json:"sent"`       // that left, and are settled
 	Received uint64        `json:"received"`   // answered in time
 	RTTSum   time.Duration `json:"rtt_sum_ns"` // of the Received

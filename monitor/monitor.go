@@ -47,15 +47,16 @@ type Monitor struct {
 
 // Counters is what a whole Monitor has seen since New.
 type Counters struct {
-	Changes      uint64 `json:"changes"`       // that were told
-	Missed       uint64 `json:"missed"`        // of those, how often one found no room in a queue
-	Suspicions   uint64 `json:"suspicions"`    // how often an address became suspect
-	Confirming   uint64 `json:"confirming"`    // probes beside the schedule that are settled
-	Ignored      uint64 `json:"ignored"`       // how often a target was found to answer the second Pinger alone
-	Reopened     uint64 `json:"reopened"`      // how often the first Pinger's sockets were opened anew for that
-	CutOffs      uint64 `json:"cut_offs"`      // how often this host could not send at all
-	Lookups      uint64 `json:"lookups"`       // of names
-	LookupErrors uint64 `json:"lookup_errors"` // those of them that failed
+	Since        time.Time `json:"since"`         // when New was called
+	Changes      uint64    `json:"changes"`       // that were told
+	Missed       uint64    `json:"missed"`        // of those, how often one found no room in a queue
+	Suspicions   uint64    `json:"suspicions"`    // how often an address became suspect
+	Confirming   uint64    `json:"confirming"`    // probes beside the schedule that are settled
+	Ignored      uint64    `json:"ignored"`       // how often a target was found to answer the second Pinger alone
+	Reopened     uint64    `json:"reopened"`      // how often the first Pinger's sockets were opened anew for that
+	CutOffs      uint64    `json:"cut_offs"`      // how often this host could not send at all
+	Lookups      uint64    `json:"lookups"`       // of names
+	LookupErrors uint64    `json:"lookup_errors"` // those of them that failed
 }
 
 // A target is what a Monitor keeps of one.
@@ -77,13 +78,15 @@ type target struct {
 // New returns a Monitor without targets, over a Pinger, which the caller closes after Run has returned. What a Target
 // says goes before what the Pinger has for its calls. What is wrong with an option is the error of Add and Run.
 func New(p *ping.Pinger, opts ...Option) *Monitor {
+	now := time.Now()
 	m := &Monitor{
-		pinger:  p,
-		epoch:   time.Now().Add(-time.Second), // so that no time is 0
-		shift:   make(chan struct{}, 1),
-		targets: make(map[string]*target),
-		queues:  make(map[*queue]struct{}),
-		groups:  make(map[string]*group),
+		pinger:   p,
+		epoch:    now.Add(-time.Second), // so that no time is 0
+		shift:    make(chan struct{}, 1),
+		targets:  make(map[string]*target),
+		queues:   make(map[*queue]struct{}),
+		counters: Counters{Since: now},
+		groups:   make(map[string]*group),
 	}
 	m.config, m.err = newConfig(opts)
 	if m.err == nil && p == nil {
@@ -137,7 +140,7 @@ func (m *Monitor) add(spec Target) error {
 		t = nil
 	}
 	if t == nil {
-		t = &target{spec: spec, since: now}
+		t = &target{spec: spec, since: now, counts: Counts{Since: now}}
 		if addr, ok := spec.literal(); !ok {
 			t.name = m.names.add(t, now)
 			signal(m.shift)

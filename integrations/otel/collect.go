@@ -15,7 +15,6 @@ type collector struct {
 
 	mu          sync.Mutex
 	collections uint64
-	last        time.Time // when the last collection was; at first, when the collector was made
 	rows        map[string]*row
 }
 
@@ -24,39 +23,39 @@ func newCollector(m *monitor.Monitor, opts []Option) (*collector, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &collector{monitor: m, config: c, last: time.Now(), rows: make(map[string]*row)}, nil
+	return &collector{monitor: m, config: c, rows: make(map[string]*row)}, nil
 }
 
 // A sink takes what is collected.
 type sink interface {
-	// value takes a value of the series of that place in all, which counts since start.
+	// value takes a value of the series of that place in all. If that is a counter, it counts since start.
 	value(place int, start time.Time, attributes attribute.Set, value int64)
 	// rtts takes those of a target.
-	rtts(start time.Time, attributes attribute.Set, counts *monitor.Counts)
+	rtts(attributes attribute.Set, counts *monitor.Counts)
 }
 
 // collect tells a sink of all there is.
-func (c *collector) collect(begun, now time.Time, to sink) {
+func (c *collector) collect(to sink) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.collections++
 	c.targets(to)
-	c.last = now
+	now := func(place int, value int64, attributes ...attribute.KeyValue) {
+		to.value(place, time.Time{}, attribute.NewSet(attributes...), value)
+	}
 	for g := range c.monitor.Groups() {
-		name := text(groupName, g.Group.Name)
-		in := func(state monitor.State, n int) {
-			to.value(groupMembers, begun, attribute.NewSet(name, attribute.String(stateName, state.String())), int64(n))
-		}
-		in(monitor.Up, g.Up)
-		in(monitor.Down, g.Down)
-		in(monitor.Unknown, len(g.Group.Members)-g.Up-g.Down)
-		to.value(groupNeed, begun, attribute.NewSet(name), int64(g.Group.Need))
+		name := attribute.String(groupName, g.Group.Name)
+		now(groupMembers, int64(g.Up), name, attribute.String(stateName, monitor.Up.String()))
+		now(groupMembers, int64(g.Down), name, attribute.String(stateName, monitor.Down.String()))
+		now(groupMembers, int64(len(g.Group.Members)-g.Up-g.Down), name,
+			attribute.String(stateName, monitor.Unknown.String()))
+		now(groupNeed, int64(g.Group.Need), name)
 		if g.State != monitor.Unknown {
-			to.value(groupUp, begun, attribute.NewSet(name), oneIf(g.State == monitor.Up))
+			now(groupUp, oneIf(g.State == monitor.Up), name)
 		}
 	}
 	_, cut := c.monitor.CutOff()
-	to.value(cutOff, begun, attribute.Set{}, oneIf(cut))
+	now(cutOff, oneIf(cut))
 	n := c.monitor.Counters()
 	for place, value := range map[int]uint64{
 		changes:       n.Changes,
@@ -68,7 +67,7 @@ func (c *collector) collect(begun, now time.Time, to sink) {
 		reopened:      n.Reopened,
 		suspicions:    n.Suspicions,
 	} {
-		to.value(place, begun, attribute.Set{}, int64(value))
+		to.value(place, n.Since, attribute.Set{}, int64(value))
 	}
 }
 
@@ -83,18 +82,18 @@ func (c *collector) targets(to sink) {
 		// among those without an answer.
 		n := &s.Counts
 		silent := n.Lost - n.Errors - n.LocalDrops
-		to.value(probes, r.start, r.plain, int64(n.Received))
+		to.value(probes, n.Since, r.plain, int64(n.Received))
 		for i, value := range [len(errorTypes)]uint64{silent, n.Errors, n.LocalDrops, n.SendErrors} {
-			to.value(probes, r.start, r.failed[i], int64(value))
+			to.value(probes, n.Since, r.failed[i], int64(value))
 		}
 		for i, value := range [len(kinds)]uint64{n.Late, n.Duplicates, n.Corrupted, n.Stray} {
-			to.value(anomalies, r.start, r.anomalies[i], int64(value))
+			to.value(anomalies, n.Since, r.anomalies[i], int64(value))
 		}
-		to.value(downs, r.start, r.plain, int64(n.Downs))
-		to.value(ignored, r.start, r.plain, int64(n.Ignored))
-		to.rtts(r.start, r.plain, n)
+		to.value(downs, n.Since, r.plain, int64(n.Downs))
+		to.value(ignored, n.Since, r.plain, int64(n.Ignored))
+		to.rtts(r.plain, n)
 		if s.State != monitor.Unknown {
-			to.value(up, r.start, r.plain, oneIf(s.State == monitor.Up))
+			to.value(up, n.Since, r.plain, oneIf(s.State == monitor.Up))
 		}
 	}
 	for state, n := range states {
@@ -111,20 +110,14 @@ func (c *collector) targets(to sink) {
 	}
 }
 
-// row returns what is kept of a target. Where it is new, or has been added again, its counters begin after the last
-// collection.
+// row returns what is kept of a target, made anew where its attributes are others now.
 func (c *collector) row(s *monitor.Status) *row {
 	r := c.rows[s.Target.Name]
-	sent := s.Counts.Sent + s.Counts.SendErrors
 	if r == nil || !r.is(s, c.config.labels) {
 		r = newRow(s, c.config.labels)
-		r.start = c.last
 		c.rows[s.Target.Name] = r
 	}
-	if sent < r.sent {
-		r.start = c.last
-	}
-	r.collection, r.sent = c.collections, sent
+	r.collection = c.collections
 	return r
 }
 

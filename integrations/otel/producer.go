@@ -13,12 +13,9 @@ import (
 
 // A Producer exports a Monitor of any number of targets, and the histogram of their RTTs, through a Reader of the SDK:
 // see metric.WithProducer. It goes past the SDK's instruments, and so past its views and its limit of attributes; what
-// counts, counts from the time when the Producer was made or the target was first seen, whatever temporality the
-// exporter prefers. It is safe for concurrent use.
-type Producer struct {
-	collector *collector
-	begun     time.Time
-}
+// counts, counts from the time when the target was added or the Monitor was made, whatever temporality the exporter
+// prefers. It is safe for concurrent use.
+type Producer struct{ collector *collector }
 
 var _ metric.Producer = (*Producer)(nil)
 
@@ -28,7 +25,7 @@ func NewProducer(m *monitor.Monitor, opts ...Option) (*Producer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Producer{collector: c, begun: c.last}, nil
+	return &Producer{c}, nil
 }
 
 // Produce implements metric.Producer of the SDK: how things are now. What it returns is the caller's. The error is
@@ -38,7 +35,7 @@ func (p *Producer) Produce(ctx context.Context) ([]metricdata.ScopeMetrics, erro
 		return nil, err
 	}
 	made := &produced{now: time.Now()}
-	p.collector.collect(p.begun, made.now, made)
+	p.collector.collect(made)
 	return []metricdata.ScopeMetrics{{Scope: instrumentation.Scope{Name: scope}, Metrics: made.metrics()}}, nil
 }
 
@@ -66,7 +63,7 @@ const (
 
 // rtts makes a histogram of the buckets. The first is the zero bucket, and the last, which goes to infinity, is told
 // as if it were as wide as the others. Those at either end that have nothing are left out.
-func (p *produced) rtts(start time.Time, attributes attribute.Set, c *monitor.Counts) {
+func (p *produced) rtts(attributes attribute.Set, c *monitor.Counts) {
 	from, to := 1, monitor.RTTBuckets
 	for from < to && c.RTTs[from] == 0 {
 		from++
@@ -81,7 +78,7 @@ func (p *produced) rtts(start time.Time, attributes attribute.Set, c *monitor.Co
 	}
 	p.histograms = append(p.histograms, metricdata.ExponentialHistogramDataPoint[float64]{
 		Attributes:     attributes,
-		StartTime:      start,
+		StartTime:      c.Since,
 		Time:           p.now,
 		Count:          c.Received,
 		Sum:            c.RTTSum.Seconds(),

@@ -36,7 +36,7 @@ func Register(p metric.MeterProvider, m *monitor.Monitor, opts ...Option) (metri
 		all = append(all, i)
 	}
 	r, err := p.Meter(scope).RegisterCallback(func(_ context.Context, o metric.Observer) error {
-		c.collect(time.Time{}, time.Now(), observed{o, made})
+		c.collect(observed{o, made})
 		return nil
 	}, all...)
 	if err != nil {
@@ -81,6 +81,6 @@ func (o observed) value(place int, _ time.Time, attributes attribute.Set, value 
 	o.ObserveInt64(o.whole[place], value, metric.WithAttributeSet(attributes))
 }
 
-func (o observed) rtts(_ time.Time, attributes attribute.Set, c *monitor.Counts) {
+func (o observed) rtts(attributes attribute.Set, c *monitor.Counts) {
 	o.ObserveFloat64(o.sum, c.RTTSum.Seconds(), metric.WithAttributeSet(attributes))
 }

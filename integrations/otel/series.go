@@ -2,7 +2,6 @@ package pingotel
 
 import (
 	"strings"
-	"time"
 
 	"github.com/icmpsock/ping/monitor"
 	"go.opentelemetry.io/otel/attribute"
@@ -89,8 +88,6 @@ type row struct {
 	collection uint64 // the last that told of it
 	host       string
 	values     []string // of the labels
-	sent       uint64
-	start      time.Time // since when its counters count
 
 	plain     attribute.Set
 	failed    [len(errorTypes)]attribute.Set
@@ -99,7 +96,7 @@ type row struct {
 
 func newRow(s *monitor.Status, labels []string) *row {
 	r := &row{host: s.Target.Host, values: make([]string, len(labels))}
-	attributes := []attribute.KeyValue{text(targetName, s.Target.Name), text(serverAddress, r.host)}
+	attributes := []attribute.KeyValue{attribute.String(targetName, s.Target.Name), text(serverAddress, r.host)}
 	for i, name := range labels {
 		r.values[i] = s.Target.Labels[name]
 		if r.values[i] != "" {
