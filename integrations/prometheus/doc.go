@@ -19,15 +19,15 @@
 //
 // Of each target, with its name as the label target, and those of its Labels that [WithLabels] names:
 //
-//	ping_target_up                 1: up, 0: down; no sample while the state is unknown
-//	ping_target_info               always 1, with the labels host and address
-//	ping_target_downs_total        how often it came down
-//	ping_probes_total              probes on its schedule, by result: answered, timeout, refused (by an ICMP error),
-//	                               local_drop (while this host dropped messages), not_sent
-//	ping_rtt_seconds               RTTs of the probes that were answered: see WithHistogram
-//	ping_anomalies_total           answers by kind: late, duplicate, corrupted, stray; a late one's probe has the
-//	                               result timeout
-//	ping_identifier_ignored_total  how often it was found to answer another identifier alone
+//	ping_target_up                        1: up, 0: down; no sample while the state is unknown
+//	ping_target_info                      always 1, with the labels host and address
+//	ping_target_downs_total               how often it came down
+//	ping_target_identifier_ignored_total  how often it was found to answer another identifier alone
+//	ping_probes_total                     probes on its schedule, by result: answered, timeout, refused (by an ICMP
+//	                                      error), local_drop (while this host dropped messages), not_sent
+//	ping_rtt_seconds                      RTTs of the probes that were answered: see WithHistogram
+//	ping_anomalies_total                  answers by kind: late, duplicate, corrupted, stray; a late one's probe has
+//	                                      the result timeout
 //
 // Each group, with its name as the label group, has ping_group_up, ping_group_members by state, and
 // ping_group_needed_members. What begins with ping_monitor_ is of the whole Monitor: see [monitor.Counters].

@@ -16,7 +16,6 @@ const (
 	groupMembers
 	groupNeed
 	groupUp
-	ignored
 	changesMissed
 	changes
 	confirming
@@ -30,6 +29,7 @@ const (
 	probes
 	rtts
 	downs
+	ignored
 	info
 	up
 )
@@ -49,8 +49,6 @@ var families = []family{
 		gauge, []string{"group"}, false},
 	groupUp: {"ping_group_up", "Whether the group is up (1) or down (0); none while that is unknown.",
 		gauge, []string{"group"}, false},
-	ignored: {"ping_identifier_ignored_total", "How often the target was found to answer another identifier alone.",
-		counter, nil, true},
 	changesMissed: {"ping_monitor_changes_missed_total", "Changes that found no room in a queue.", counter, nil, false},
 	changes:       {"ping_monitor_changes_total", "Changes that were told.", counter, nil, false},
 	confirming: {"ping_monitor_confirming_probes_total", "Probes beside the schedule that are settled.",
@@ -68,6 +66,8 @@ var families = []family{
 		"local_drop, not_sent.", counter, []string{"result"}, true},
 	rtts:  {"ping_rtt_seconds", "RTTs of the probes that were answered.", dto.MetricType_HISTOGRAM, nil, true},
 	downs: {"ping_target_downs_total", "How often the target came down.", counter, nil, true},
+	ignored: {"ping_target_identifier_ignored_total", "How often the target was found to answer another identifier alone.",
+		counter, nil, true},
 	info: {"ping_target_info", "The target's host, and the address that is watched.",
 		gauge, []string{"address", "host"}, true},
 	up: {"ping_target_up", "Whether the target is up (1) or down (0); none while that is unknown.", gauge, nil, true},
