@@ -236,3 +236,30 @@ func TestMassOutage(t *testing.T) {
 		t.Logf("down after %v, %v, %v", times[0], times[len(times)/2], times[len(times)-1])
 	})
 }
+
+// Targets that could not be sent to and are removed count no more: a single one of those that are left is no more than
+// half.
+func TestCutOffCountsWhatIsThere(t *testing.T) {
+	for failing := range 3 { // one of them is the first to send
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t)
+			for i := range 5 {
+				h, one := r.network.Host(address(i)), monitor.Target{Host: address(i)}
+				if i < 3 {
+					one.Interval = time.Minute
+				}
+				if i == failing || i >= 3 {
+					h.Set(pingtest.SendError(syscall.ENETUNREACH))
+				}
+				r.add(one)
+			}
+			time.Sleep(1500 * ms) // two of five
+			r.Remove(address(3))
+			r.Remove(address(4))
+			time.Sleep(2 * time.Minute)
+			if c := r.Counters(); c.CutOffs != 0 {
+				t.Errorf("%+v: %s", c, r.story())
+			}
+		})
+	}
+}

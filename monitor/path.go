@@ -99,6 +99,7 @@ func (m *Monitor) dropPath(p *path) {
 	place := int(p.id & (1<<pathBits - 1))
 	m.paths[place], m.free = nil, append(m.free, place)
 	m.pathLen--
+	m.uplink.gone(p.run)
 	if p.isBarred {
 		m.barred--
 	}

@@ -39,3 +39,10 @@ func (u *uplink) notSent(now int64, run *uint64, addresses int) (cut bool) {
 	u.cut = true
 	return true
 }
+
+// gone says that an address is watched no more, whose run this was.
+func (u *uplink) gone(run uint64) {
+	if run == u.run+1 && !u.cut {
+		u.failed--
+	}
+}
