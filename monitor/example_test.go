@@ -2,6 +2,7 @@ package monitor_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log"
@@ -222,4 +223,21 @@ func ExampleMonitor_Statuses() {
 		fmt.Println(s.Target.Name, s.State, s.Counts.Sent, sum == s.Counts.Received)
 	}
 	// Output: a.example unknown 0 true
+}
+
+// Targets come from a file of a program's configuration; durations are in nanoseconds.
+func ExampleTarget() {
+	const file = `[{"host": "a.example", "interval_ns": 500000000, "addresses": "each", "labels": {"site": "fra"}}]`
+	var targets []monitor.Target
+	if err := json.Unmarshal([]byte(file), &targets); err != nil {
+		log.Fatal(err)
+	}
+	for _, t := range targets {
+		fmt.Println(t.Host, t.Interval, t.Addresses, t.Labels["site"])
+	}
+	err := json.Unmarshal([]byte(`{"addresses": "all"}`), new(monitor.Target))
+	fmt.Println(err)
+	// Output:
+	// a.example 500ms each fra
+	// "all": want "first", "any" or "each"
 }

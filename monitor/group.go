@@ -13,7 +13,8 @@ import (
 type Group struct {
 	// Name is what the Monitor knows the group by: valid UTF-8, not empty.
 	Name string `json:"name"`
-	// Members are the names of its targets, one at least, each once. They may be added later; until then their state is Unknown.
+	// Members are the names of its targets, one at least, each once. They may be added later; until then their state
+	// is Unknown.
 	Members []string `json:"members"`
 	// Need is how many of them must be up: 1 to all of them, which is the default. The group is down where so many
 	// are down that it cannot be up.

@@ -72,8 +72,8 @@ func (s Snapshot) Percentile(d time.Duration, q float64) time.Duration {
 func (s Snapshot) Window(d time.Duration) Window { return newWindow(s.views, d) }
 
 // Sparkline draws the RTTs of the last d, or of all that is kept if d is 0 or less, in so many characters, 4,096 at
-// most, or in fewer if there are not so many instants: the mean RTT of each part, from the lowest to the highest of them, × where no
-// probe was answered, and a space where there was none. Of several addresses it is the first's.
+// most, or in fewer if there are not so many instants: the mean RTT of each part, from the lowest to the highest of
+// them, × where no probe was answered, and a space where there was none. Of several addresses it is the first's.
 func (s Snapshot) Sparkline(d time.Duration, width int) string {
 	if len(s.views) == 0 {
 		return ""

@@ -11,7 +11,7 @@ import (
 	"github.com/icmpsock/ping"
 )
 
-// A Target is a host to watch. Only Host must be given.
+// A Target is a host to watch. Only Host must be given. It can be read from JSON, as a configuration has it.
 type Target struct {
 	// Name is what the Monitor knows the target by: valid UTF-8, as what is told of it must be; Host by default.
 	Name string `json:"name"`
