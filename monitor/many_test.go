@@ -78,37 +78,3 @@ func TestDay(t *testing.T) {
 		}
 	})
 }
-
-// Who waits for a Monitor while all its targets are looked at has its turn in between, also on a single processor.
-func TestOthersHaveTheirTurn(t *testing.T) {
-	const targets = 1000
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	m := monitor.New(pingtest.NewNetwork().Pinger(t))
-	for i := range targets {
-		if err := m.Add(monitor.Target{Host: address(i)}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for range m.Statuses() { // which puts them in order
-	}
-	turns, done, ended := 0, make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		for ; ; turns++ {
-			select {
-			case <-done:
-				return
-			default:
-				m.Counters()
-				runtime.Gosched()
-			}
-		}
-	}()
-	for range m.All() {
-	}
-	close(done)
-	<-ended
-	if turns < targets/32 {
-		t.Errorf("%d turns while %d targets were looked at", turns, targets)
-	}
-}
