@@ -209,3 +209,35 @@ func full(b *testing.B) *Monitor {
 	}
 	return m
 }
+
+// BenchmarkAnswer is how long an answer takes the Monitor while Snapshots of all targets are taken again and again: it
+// waits for those, if at all, for as long as some of them take.
+//
+//	go test ./monitor -run '^$' -bench Answer -benchtime 2000x -cpu 1,2
+func BenchmarkAnswer(b *testing.B) {
+	m := full(b)
+	ctx, cancel := context.WithCancel(b.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			for range m.All() {
+			}
+		}
+	}()
+	r := ping.Reply{Sent: time.Now(), RTT: time.Millisecond}
+	var took []time.Duration
+	for b.Loop() {
+		time.Sleep(200 * time.Microsecond)
+		begun := time.Now()
+		m.onSchedule(m.paths[0].id, &r)
+		took = append(took, time.Since(begun))
+	}
+	cancel()
+	<-ended
+	slices.Sort(took)
+	b.ReportMetric(0, "ns/op")
+	for _, q := range []int{50, 90, 99} {
+		b.ReportMetric(took[len(took)*q/100].Seconds()*1e6, fmt.Sprintf("us-p%d", q))
+	}
+}
