@@ -131,9 +131,15 @@ func (s *series) Next(now int64, p *flight.Probe) (at int64, ok bool) {
 	return at, ok
 }
 
-// runSeries sends n echo requests (0: without end), an interval apart. If the socket ends, that is the error, and
-// pending is how many were in flight then.
-func (c *call) runSeries(ctx context.Context, n int, deliver func(*flight.Result) bool) (pending int, err error) {
+// runSeries sends n echo requests (0: without end), an interval apart, and ends the call, which must not be used any
+// more. If the socket ends, that is the error. pending is how many were in flight at the end.
+func (c *call) runSeries(
+	ctx context.Context, n int, deliver func(*flight.Result) bool,
+) (pending int, o flight.Oddities, err error) {
+	defer func() {
+		left, met := c.end()
+		pending, o = pending+left, met
+	}()
 	c.series = series{plan.NewSeries(c.config.interval, n, c.began), c.target, c.shape}
 	if n != 1 {
 		others := c.pinger.series.Add(1) - 1
@@ -163,7 +169,7 @@ func (c *call) runSeries(ctx context.Context, n int, deliver func(*flight.Result
 		}
 		return ended == nil
 	}, c.Call)
-	return pending, cmp.Or(ended, err)
+	return pending, o, cmp.Or(ended, err)
 }
 
 // spreadAfter is how many series at a time are not shifted: who makes but a few would wonder.

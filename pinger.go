@@ -189,19 +189,15 @@ func (p *Pinger) Ping(ctx context.Context, host string, opts ...ProbeOption) (Re
 // one sends one echo request, and ends the call. The error is the Reply's, if there is one; else why there is none, and
 // pending is 1 if the request had left. What an extended echo reply says comes with it.
 func (c *call) one(ctx context.Context) (reply Reply, says flight.Extended, pending int, err error) {
-	defer func() {
-		left, _ := c.end()
-		pending += left
-	}()
-	settled := false
-	pending, err = c.runSeries(ctx, 1, func(r *flight.Result) bool {
-		reply, says, settled = newReply(r, c.target), r.Extended, true
+	target, settled := c.target, false
+	pending, _, err = c.runSeries(ctx, 1, func(r *flight.Result) bool {
+		reply, says, settled = newReply(r, target), r.Extended, true
 		return false
 	})
 	if settled {
 		err = reply.Err
 	} else {
-		reply.Target = c.target
+		reply.Target = target
 	}
 	return reply, says, pending, err
 }

@@ -67,3 +67,48 @@ func TestSendPanics(t *testing.T) {
 		})
 	}
 }
+
+// A call that ends with a panic of the Transport, which its caller recovers from, leaves nothing behind: no later
+// Reopen waits for it to give up the old Transport.
+func TestSendPanicEndsCall(t *testing.T) {
+	for name, call := range map[string]func(p *ping.Pinger, ctx context.Context){
+		"Ping":      func(p *ping.Pinger, ctx context.Context) { p.Ping(ctx, target) },
+		"PingN":     func(p *ping.Pinger, ctx context.Context) { p.PingN(ctx, target, 3) },
+		"Reachable": func(p *ping.Pinger, ctx context.Context) { p.Reachable(ctx, target) },
+		"Trace": func(p *ping.Pinger, ctx context.Context) {
+			for range p.Trace(ctx, target) {
+			}
+		},
+		"Stream": func(p *ping.Pinger, ctx context.Context) {
+			for range p.Stream(ctx, target) {
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var opened []*fake
+				p := mustNew(t, ping.WithTransportFunc(func() (ping.Transport, error) {
+					f := newFake(nil)
+					f.refuse = func(int, ping.Message) error { panic("of the transport") }
+					opened = append(opened, f)
+					return f, nil
+				}))
+				func() {
+					defer func() {
+						if recover() == nil {
+							t.Error("no panic")
+						}
+					}()
+					call(p, t.Context())
+				}()
+				if err := p.Reopen(); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				if !opened[0].closed() {
+					t.Error("the old Transport stays open")
+				}
+			})
+		})
+	}
+}

@@ -27,14 +27,13 @@ func (p *Pinger) PingN(ctx context.Context, host string, n int, opts ...ProbeOpt
 		return s, &probeError{host: host, err: err}
 	}
 	s := &Statistics{Target: c.target}
-	ended, err := c.runSeries(ctx, n, func(r *flight.Result) bool {
-		reply := newReply(r, c.target)
+	pending, oddities, err := c.runSeries(ctx, n, func(r *flight.Result) bool {
+		reply := newReply(r, s.Target)
 		s.Add(reply)
 		s.Replies = append(s.Replies, reply)
 		return true
 	})
-	pending, oddities := c.end()
-	s.finish(ended+pending, oddities)
+	s.finish(pending, oddities)
 	if err != nil {
 		err = &probeError{host: host, err: err}
 	}
@@ -63,14 +62,10 @@ func (p *Pinger) Stream(ctx context.Context, host string, opts ...ProbeOption) i
 // stream yields what becomes of the probes, and ends the call. It returns why, which is nil if that was no error or
 // the loop broke, and how many were in flight then.
 func (c *call) stream(ctx context.Context, yield func(Reply, error) bool) (pending int, err error) {
-	defer func() {
-		left, _ := c.end()
-		pending += left
-	}()
 	c.Anomalies(c.config.anomalies)
-	more := true
-	pending, err = c.runSeries(ctx, c.config.count, func(r *flight.Result) bool {
-		more = yield(newReply(r, c.target), nil)
+	target, more := c.target, true
+	pending, _, err = c.runSeries(ctx, c.config.count, func(r *flight.Result) bool {
+		more = yield(newReply(r, target), nil)
 		return more
 	})
 	if !more {
@@ -99,14 +94,13 @@ func (p *Pinger) firstReply(ctx context.Context, kind callSet, host string, opts
 		err = &probeError{host: host, err: err}
 		return Reply{Err: err}, err
 	}
-	defer c.end()
-	n := c.config.count
+	target, n := c.target, c.config.count
 	if n == 0 {
 		n = 3
 	}
 	var reply Reply // the most telling
 	told := 0       // how much it tells
-	_, err = c.runSeries(ctx, n, func(r *flight.Result) bool {
+	_, _, err = c.runSeries(ctx, n, func(r *flight.Result) bool {
 		tells := 1
 		switch r.Kind {
 		case flight.Answered:
@@ -117,7 +111,7 @@ func (p *Pinger) firstReply(ctx context.Context, kind callSet, host string, opts
 			tells = 2
 		}
 		if tells >= told {
-			told, reply = tells, newReply(r, c.target)
+			told, reply = tells, newReply(r, target)
 		}
 		return r.Kind != flight.Answered
 	})
@@ -125,7 +119,7 @@ func (p *Pinger) firstReply(ctx context.Context, kind callSet, host string, opts
 	case told > 0 && reply.Err == nil:
 		return reply, nil
 	case err != nil:
-		reply = Reply{Target: c.target}
+		reply = Reply{Target: target}
 	default:
 		err = fmt.Errorf("none of %d echo requests answered: %w", n, reply.Err)
 	}
