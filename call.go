@@ -34,7 +34,7 @@ func (p *Pinger) newCall() any {
 
 // conn is the Conn for the call: one that has room, if there is one.
 func (c *call) conn() (*engine.Conn, error) {
-	return c.pinger.roomy(c.target.Is6(), c.config.dontFragment)
+	return c.pinger.sockets.Roomy(c.target.Is6(), c.config.dontFragment)
 }
 
 // prepare finds the target, and how its probes are to be, for a call of some kind. The call must be ended.

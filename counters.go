@@ -19,20 +19,3 @@ type Counters struct {
 	Advice     uint64 `json:"advice"`      // redirects and source quenches, which end no probe
 	LocalDrops uint64 `json:"local_drops"` // messages that this host's sockets dropped for want of room
 }
-
-func (c *Counters) add(d Counters) {
-	c.Sent += d.Sent
-	c.Received += d.Received
-	c.Lost += d.Lost
-	c.Abandoned += d.Abandoned
-	c.InFlight += d.InFlight
-	c.SendErrors += d.SendErrors
-	c.Errors += d.Errors
-	c.Late += d.Late
-	c.Duplicates += d.Duplicates
-	c.LateErrors += d.LateErrors
-	c.Corrupted += d.Corrupted
-	c.Stray += d.Stray
-	c.Advice += d.Advice
-	c.LocalDrops += d.LocalDrops
-}

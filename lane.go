@@ -6,6 +6,7 @@ import (
 	"github.com/icmpsock/ping/internal/engine"
 	"github.com/icmpsock/ping/internal/flight"
 	"github.com/icmpsock/ping/internal/plan"
+	"github.com/icmpsock/ping/internal/pool"
 )
 
 // A lane sends and receives for a Sweep, over a socket of each family of its own. It belongs to one goroutine.
@@ -24,7 +25,7 @@ const laneBatch = 8
 func newLane(s *sweep, number int) *lane {
 	l := &lane{sweep: s, number: number, wake: make(chan struct{}, 1), list: s.chunk()}
 	for i := range l.calls {
-		backlog := s.pinger.neighbours.backlog(lineKey{i, s.config.dontFragment, number})
+		backlog := s.pinger.neighbours.backlog(pool.Key{V6: i == 1, DontFragment: s.config.dontFragment, Lane: number})
 		l.sources[i] = laneSource{
 			Sweep:  plan.NewSweep(s.count, s.config.interval, s.places[i], backlog, s.backlog[i]),
 			supply: &s.supplies[i],
@@ -55,13 +56,13 @@ func (l *lane) run() {
 
 // conn is the lane's own Conn of a family, or where that cannot be had the first lane's.
 func (l *lane) conn(v6 bool) (*engine.Conn, error) {
-	p, dontFragment := l.sweep.pinger, l.sweep.config.dontFragment
-	if l.number > 0 {
-		if c, err := p.conn(v6, dontFragment, l.number); err == nil {
-			return c, nil
-		}
+	sockets, k := l.sweep.pinger.sockets, pool.Key{V6: v6, DontFragment: l.sweep.config.dontFragment, Lane: l.number}
+	c, err := sockets.Conn(k)
+	if err != nil && k.Lane > 0 {
+		k.Lane = 0
+		return sockets.Conn(k)
 	}
-	return p.conn(v6, dontFragment, 0)
+	return c, err
 }
 
 // deliver reports results of the family i, and the list before the lane waits.

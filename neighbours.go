@@ -8,6 +8,7 @@ import (
 	"github.com/icmpsock/ping/internal/engine"
 	"github.com/icmpsock/ping/internal/flight"
 	"github.com/icmpsock/ping/internal/plan"
+	"github.com/icmpsock/ping/internal/pool"
 )
 
 // neighbours is what the Sweeps of a Pinger have in common, so that they do not fill the system's neighbour tables,
@@ -18,7 +19,7 @@ type neighbours struct {
 	links  [2][]netip.Prefix               // by family
 	places [2]*plan.Neighbours[netip.Addr] // by family; nil: never read
 
-	backlogs map[lineKey]*plan.Backlog // of sockets
+	backlogs map[pool.Key]*plan.Backlog // of sockets
 }
 
 // rereadAfter is how long what a Sweep has read about the links is good for the next.
@@ -62,13 +63,13 @@ func isNear(addr netip.Addr, links []netip.Prefix) bool {
 }
 
 // backlog is what waits for neighbours in the send buffer of a socket, of all Sweeps.
-func (n *neighbours) backlog(socket lineKey) *plan.Backlog {
+func (n *neighbours) backlog(socket pool.Key) *plan.Backlog {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	b := n.backlogs[socket]
 	if b == nil {
 		if n.backlogs == nil {
-			n.backlogs = make(map[lineKey]*plan.Backlog)
+			n.backlogs = make(map[pool.Key]*plan.Backlog)
 		}
 		b = plan.NewBacklog(halfSendBuffer)
 		n.backlogs[socket] = b

@@ -161,6 +161,18 @@ func WithWireTimestamps(on bool) Option {
 	})
 }
 
+// WithAllSockets has New open all sockets that any call may use, for programs that give up the right to open them
+// later: for each IP version as many as a Sweep may put to use, which is GOMAXPROCS, but 2 to 16, and as many again for
+// WithDontFragment. Where one of them cannot be opened, New fails. No others are opened later, but in the place of one
+// of these: by Reopen, which opens all of them anew; where a socket has come to its end; and where its network
+// interface was made anew, unless the process has CAP_NET_RAW. The default is false: sockets are opened on first use.
+func WithAllSockets(on bool) Option {
+	return option(func(c *config) error {
+		c.allSockets = on
+		return nil
+	})
+}
+
 // WithSocket sets the kind of socket, SocketAuto by default.
 func WithSocket(kind SocketKind) Option {
 	return option(func(c *config) error {

@@ -12,6 +12,7 @@ import (
 	"github.com/icmpsock/ping/internal/engine"
 	"github.com/icmpsock/ping/internal/flight"
 	"github.com/icmpsock/ping/internal/plan"
+	"github.com/icmpsock/ping/internal/pool"
 )
 
 // A Pinger sends echo requests and measures the replies, for any number of targets and callers at a time. It holds one
@@ -30,28 +31,16 @@ type Pinger struct {
 	epoch    time.Time
 	bubble   bool // it was made in one of testing/synctest
 	limiter  *plan.Limiter
-	beside   engine.Link // of the Pinger that this one is a Clone of, until it has its own
 
 	series   atomic.Int64  // PingN, Stream and Reachable, that are running
 	spread   atomic.Uint32 // how many of them have been spread
 	strained atomic.Int64  // when routers have got over the Traces so far, on the clock of age: see strain
 
-	closed  atomic.Bool
 	closing context.Context // ends with Close, and with it the loops of Watchers
 	noteEnd context.CancelFunc
-	lines   [2]atomic.Pointer[line] // by family
-
-	opening sync.Mutex // held while sockets are opened; mu may be taken under it
-	notes   []func()   // for the logger, once opening is free
+	sockets *pool.Pool
 
 	neighbours neighbours
-
-	noFurther atomic.Int64 // when a further socket could not be opened, for want of room on the others; after epoch
-
-	mu   sync.Mutex               // guards what follows, for moments without a system call
-	old  []*engine.Conn           // that others have replaced
-	past Counters                 // of those of them that have ended
-	more map[lineKey]*engine.Conn // opened on first use
 }
 
 // New opens the sockets, so that a missing permission shows at once, as an error that wraps [ErrNotPermitted].
@@ -84,13 +73,13 @@ func (p *Pinger) Clone() (*Pinger, error) {
 	if _, err := p.usable(); err != nil {
 		return nil, fmt.Errorf("ping: Clone: %w", err)
 	}
-	return newPinger(p.config, p.epoch, p.limiter, p.present())
+	return newPinger(p.config, p.epoch, p.limiter, p.sockets.Link())
 }
 
 // newPinger opens the sockets in the network namespace of a link; nil for the calling thread's. Pingers that share a
 // limiter have the same epoch.
 func newPinger(config *config, epoch time.Time, limiter *plan.Limiter, beside engine.Link) (*Pinger, error) {
-	p := &Pinger{config: config, epoch: epoch, limiter: limiter, beside: beside}
+	p := &Pinger{config: config, epoch: epoch, limiter: limiter}
 	var err error
 	p.closing, p.noteEnd = context.WithCancel(context.Background())
 	p.bubble = !flight.IsReading(p.epoch)
@@ -99,30 +88,8 @@ func newPinger(config *config, epoch time.Time, limiter *plan.Limiter, beside en
 		return nil, fmt.Errorf("ping: %w", err)
 	}
 	p.shapes[0], _ = p.shape(false, &config.probe) // where the default size is none for IPv4, each call says so
-	p.opening.Lock()
-	defer p.opened()
-	if config.transport != nil {
-		l := p.openTransport()
-		if l.err != nil {
-			return nil, fmt.Errorf("ping: %w", l.err)
-		}
-		p.lines[0].Store(&l)
-		p.lines[1].Store(&l)
-		return p, nil
-	}
-	four := p.open(0, false)
-	p.lines[0].Store(&four)
-	six := p.open(1, false)
-	p.lines[1].Store(&six)
-	p.beside = nil
-	if four.conn == nil && six.conn == nil {
-		if config.source4.IsValid() || !config.source6.IsValid() {
-			return nil, fmt.Errorf("ping: %w", four.err)
-		}
-		return nil, fmt.Errorf("ping: %w", six.err)
-	}
-	if p.more, err = p.openAll([2]line{four, six}); err != nil {
-		p.Close()
+	p.sockets = p.newPool(beside)
+	if err := p.sockets.Reopen(); err != nil {
 		return nil, fmt.Errorf("ping: %w", err)
 	}
 	return p, nil
@@ -136,7 +103,7 @@ const longestLife = 20 * 365 * 24 * time.Hour
 func (p *Pinger) usable() (age int64, err error) {
 	passed := time.Since(p.epoch)
 	switch {
-	case p.closed.Load():
+	case p.sockets.Closed():
 		return 0, net.ErrClosed
 	case passed < 0 || passed > longestLife, p.bubble && flight.IsReading(time.Now()):
 		return 0, errBubble
@@ -150,25 +117,12 @@ func (p *Pinger) age() int64 { return int64(time.Since(p.epoch)) }
 // Close closes the sockets and waits for the Pinger's goroutines. What is in flight ends with net.ErrClosed, as do
 // all later calls. Closing again does nothing.
 func (p *Pinger) Close() error {
-	p.closed.Store(true)
 	p.noteEnd()
-	var errs []error
-	for _, c := range p.conns() {
-		errs = append(errs, c.Close())
-	}
-	return errors.Join(errs...)
+	return p.sockets.Close()
 }
 
 // Counters returns what the Pinger has seen since New.
-func (p *Pinger) Counters() Counters {
-	p.mu.Lock()
-	sum, conns := p.past, p.list()
-	p.mu.Unlock()
-	for _, c := range conns {
-		sum.add(Counters(c.Counts()))
-	}
-	return sum
-}
+func (p *Pinger) Counters() Counters { return Counters(p.sockets.Counts()) }
 
 // Ping sends one echo request to host, a name or an address, and waits for the answer. err is nil exactly when
 // an echo reply came back in time; otherwise it is also the Reply's Err, and wraps [ErrTimeout], an

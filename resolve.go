@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/icmpsock/ping/internal/engine"
+	"github.com/icmpsock/ping/internal/pool"
 )
 
 // Resolve returns the address that the other methods would ping for host: of the family that WithNetwork asks for,
@@ -21,7 +22,7 @@ func (p *Pinger) Resolve(ctx context.Context, host string, opts ...ProbeOption) 
 	if err == nil {
 		err = ctx.Err()
 	}
-	if err == nil && p.closed.Load() {
+	if err == nil && p.sockets.Closed() {
 		err = net.ErrClosed
 	}
 	if err == nil {
@@ -52,8 +53,8 @@ func Resolve(ctx context.Context, host string, opts ...Option) (netip.Addr, erro
 
 // resolve returns the address to ping for host, and whether host is just that: then it is not looked up.
 func (p *Pinger) resolve(ctx context.Context, host, network string) (addr netip.Addr, literal bool, err error) {
-	return p.config.resolve(ctx, host, network, p.present(), func(v6 bool) error {
-		_, err := p.conn(v6, false, 0)
+	return p.config.resolve(ctx, host, network, p.sockets.Link(), func(v6 bool) error {
+		_, err := p.sockets.Conn(pool.Key{V6: v6})
 		return err
 	})
 }
@@ -88,9 +89,9 @@ func (p *Pinger) LookupNetIP(ctx context.Context, network, host string) ([]netip
 		}
 		return []netip.Addr{addr}, nil
 	}
-	link := p.present()
+	link := p.sockets.Link()
 	addrs, err := p.config.suitable(ctx, host, network, link, func(v6 bool) error {
-		_, err := p.conn(v6, false, 0)
+		_, err := p.sockets.Conn(pool.Key{V6: v6})
 		return err
 	})
 	var without []netip.Addr
@@ -190,7 +191,7 @@ func noAddress(host string) error {
 
 // checkFor refuses addresses that WithNetwork or check does.
 func (p *Pinger) checkFor(addr netip.Addr, network string) error {
-	return p.config.checkFor(addr, network, p.present())
+	return p.config.checkFor(addr, network, p.sockets.Link())
 }
 
 func (c *config) checkFor(addr netip.Addr, network string, link engine.Link) error {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/icmpsock/ping/internal/flight"
 	"github.com/icmpsock/ping/internal/plan"
+	"github.com/icmpsock/ping/internal/pool"
 )
 
 const (
@@ -22,7 +23,7 @@ const (
 	// minLanes is how many sockets of a family a Sweep of hosts on the link may open on any machine.
 	minLanes = 2
 	// maxLanes is how many it opens at most.
-	maxLanes = 16
+	maxLanes = pool.MaxLanes
 )
 
 // Sweep sends an echo request, or WithCount of them, to each of very many addresses, in flight together, as fast as
@@ -81,7 +82,7 @@ func (p *Pinger) Sweep(
 			fed:     make(chan struct{}),
 		}
 		if p.config.transport == nil {
-			s.links, s.places = p.neighbours.look(p.present())
+			s.links, s.places = p.neighbours.look(p.sockets.Link())
 		}
 		for i := range s.supplies {
 			s.supplies[i].init()
@@ -305,14 +306,9 @@ func (s *sweep) start(most int) {
 	if s.started >= min(most, maxLanes) || s.started > 0 && s.pinger.config.transport != nil {
 		return
 	}
-	for i := range s.pinger.lines {
-		if s.started == 0 || s.pinger.lines[i].Load().conn == nil {
-			continue
-		}
-		if _, err := s.pinger.conn(i == 1, s.config.dontFragment, s.started); err != nil {
-			s.started = maxLanes
-			return
-		}
+	if s.started > 0 && !s.hasSockets(s.started) {
+		s.started = maxLanes
+		return
 	}
 	l := newLane(s, s.started)
 	s.wakes = append(s.wakes, l.wake)
@@ -322,6 +318,20 @@ func (s *sweep) start(most int) {
 		defer s.ended()
 		l.run()
 	})
+}
+
+// hasSockets reports whether there is a socket for a lane of each IP version that the Pinger has sockets of.
+func (s *sweep) hasSockets(lane int) bool {
+	sockets := s.pinger.sockets
+	for _, v6 := range []bool{false, true} {
+		if _, err := sockets.Conn(pool.Key{V6: v6}); err != nil {
+			continue
+		}
+		if _, err := sockets.Conn(pool.Key{V6: v6, DontFragment: s.config.dontFragment, Lane: lane}); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // ended says that a lane, or the feeder, has ended. The last one closes the results.

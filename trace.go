@@ -153,7 +153,7 @@ func (p *Pinger) strain(count int) bool {
 
 // seesErrors says why the ICMP errors of routers cannot be seen, which a trace is made of; nil: they can.
 func (c *call) seesErrors() error {
-	deaf := c.pinger.lines[family(c.target.Is6())].Load().deaf
+	deaf := c.pinger.sockets.Deaf(c.target.Is6())
 	if deaf == nil {
 		return nil
 	}

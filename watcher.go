@@ -192,7 +192,7 @@ func (w *Watcher) run(ctx context.Context, yield func(int64, Reply) bool) {
 		defer c.End()
 		c.Anomalies(w.defaults.anomalies)
 		c.Start(&w.watches[i], func() (*engine.Conn, error) {
-			return w.pinger.roomy(i == 1, w.defaults.dontFragment)
+			return w.pinger.sockets.Roomy(i == 1, w.defaults.dontFragment)
 		})
 	}
 	engine.Run(ctx, func(i int, results []flight.Result) bool {
@@ -209,7 +209,7 @@ func (w *Watcher) run(ctx context.Context, yield func(int64, Reply) bool) {
 			}
 			reply := newReply(r, addr)
 			reply.Seq = seq
-			if ctx.Err() != nil || w.pinger.closed.Load() || !yield(id, reply) {
+			if ctx.Err() != nil || w.pinger.sockets.Closed() || !yield(id, reply) {
 				return false
 			}
 		}

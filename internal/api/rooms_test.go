@@ -39,9 +39,13 @@ var rooms = map[string]struct {
 		may:   []string{"internal/flight", "internal/plan", "internal/wire"},
 		never: []string{"os", "syscall", "log/slog", "unsafe"},
 	},
+	"internal/pool": {
+		may:   []string{"internal/engine", "internal/flight", "internal/plan"},
+		never: []string{"os", "syscall", "log/slog", "unsafe"},
+	},
 	".": {
-		may: []string{"internal/engine", "internal/flight", "internal/icmpsock", "internal/plan", "internal/wire",
-			"golang.org/x/net/icmp"},
+		may: []string{"internal/engine", "internal/flight", "internal/icmpsock", "internal/plan", "internal/pool",
+			"internal/wire", "golang.org/x/net/icmp"},
 		never: []string{"unsafe"},
 	},
 	"pingtest": { // syscall: for the errors of a Transport that its contract names

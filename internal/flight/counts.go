@@ -28,3 +28,22 @@ func (t *Table) Counts() Counts {
 	c.LocalDrops = t.drops
 	return c
 }
+
+// Plus is the sum of both.
+func (c Counts) Plus(d Counts) Counts {
+	c.Sent += d.Sent
+	c.Received += d.Received
+	c.Lost += d.Lost
+	c.Abandoned += d.Abandoned
+	c.InFlight += d.InFlight
+	c.SendErrors += d.SendErrors
+	c.Errors += d.Errors
+	c.Late += d.Late
+	c.Duplicates += d.Duplicates
+	c.LateErrors += d.LateErrors
+	c.Corrupted += d.Corrupted
+	c.Stray += d.Stray
+	c.Advice += d.Advice
+	c.LocalDrops += d.LocalDrops
+	return c
+}
