@@ -100,33 +100,24 @@ func openSocket(c socketConfig) (*icmpsock.Socket, error) {
 
 // route says why this host's routes do not lead from such a socket to an address, nil if they do.
 func route(_ context.Context, c socketConfig, addr netip.Addr) error {
-	config := icmpsock.Config{V6: c.v6, Source: c.source, Device: c.device, Mark: c.mark, HasMark: c.hasMark}
-	return inPlace(c, func() error { return icmpsock.Route(config, addr) })
+	return inPlace(c, func() error { return icmpsock.Route(c.Config, addr) })
 }
 
 // openKind opens a socket of one kind. An error names the option that it is about.
 func openKind(c socketConfig, raw bool) (*icmpsock.Socket, error) {
-	s, err := icmpsock.Open(icmpsock.Config{
-		V6:           c.v6,
-		Raw:          raw,
-		Source:       c.source,
-		Device:       c.device,
-		Mark:         c.mark,
-		HasMark:      c.hasMark,
-		DontFragment: c.dontFragment,
-		Departures:   c.wire,
-	})
+	c.Raw = raw
+	s, err := icmpsock.Open(c.Config)
 	var option *icmpsock.ConfigError
 	if !errors.As(err, &option) {
 		return s, err
 	}
 	switch option.Field {
 	case "Source":
-		err = fmt.Errorf("WithSource(%v): %w", c.source, option.Err)
+		err = fmt.Errorf("WithSource(%v): %w", c.Source, option.Err)
 	case "Device":
-		err = fmt.Errorf("WithInterface(%q): %w", c.device, option.Err)
+		err = fmt.Errorf("WithInterface(%q): %w", c.Device, option.Err)
 	case "Mark":
-		err = fmt.Errorf("WithMark(%d) needs CAP_NET_ADMIN or CAP_NET_RAW: %w", c.mark, option.Err)
+		err = fmt.Errorf("WithMark(%d) needs CAP_NET_ADMIN or CAP_NET_RAW: %w", c.Mark, option.Err)
 	case "DontFragment":
 		err = fmt.Errorf("WithDontFragment: %w", option.Err)
 	}

@@ -56,8 +56,8 @@ func openLink(c socketConfig) (engine.Link, linkInfo, error) {
 // socket sends nothing.
 func route(ctx context.Context, c socketConfig, addr netip.Addr) error {
 	var d net.Dialer
-	if c.source.IsValid() {
-		d.LocalAddr = net.UDPAddrFromAddrPort(netip.AddrPortFrom(c.source, 0))
+	if c.Source.IsValid() {
+		d.LocalAddr = net.UDPAddrFromAddrPort(netip.AddrPortFrom(c.Source, 0))
 	}
 	conn, err := d.DialContext(ctx, "udp", netip.AddrPortFrom(addr, discard).String())
 	if err != nil {
@@ -92,11 +92,11 @@ func openSocket(config socketConfig) (*socket, error) {
 		return nil, fmt.Errorf("there are no ICMP sockets on %s, only WithTransport: %w", runtime.GOOS, errors.ErrUnsupported)
 	}
 	switch {
-	case config.device != "":
+	case config.Device != "":
 		return nil, unsupported("WithInterface")
-	case config.hasMark:
+	case config.HasMark:
 		return nil, unsupported("WithMark")
-	case config.dontFragment:
+	case config.DontFragment:
 		return nil, unsupported("WithDontFragment")
 	}
 	// Only macOS has datagram sockets for ICMP besides Linux.
@@ -104,7 +104,7 @@ func openSocket(config socketConfig) (*socket, error) {
 	if config.kind == SocketDatagram && !datagrams {
 		return nil, unsupported("WithSocket(SocketDatagram)")
 	}
-	v6 := config.v6
+	v6 := config.V6
 	s := &socket{v6: v6, datagram: datagrams && config.kind != SocketRaw}
 	network, address := "ip4:icmp", "0.0.0.0"
 	switch {
@@ -115,8 +115,8 @@ func openSocket(config socketConfig) (*socket, error) {
 	case s.datagram:
 		network = "udp4"
 	}
-	if config.source.IsValid() {
-		address = config.source.String()
+	if config.Source.IsValid() {
+		address = config.Source.String()
 	}
 	var err error
 	if s.conn, err = icmp.ListenPacket(network, address); err != nil {

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"runtime"
 
 	"github.com/icmpsock/ping/internal/engine"
+	"github.com/icmpsock/ping/internal/icmpsock"
 	"github.com/icmpsock/ping/internal/pool"
 )
 
@@ -94,34 +94,26 @@ func (p *Pinger) openTransport(pool.Key, engine.Link) pool.Opened {
 	return pool.Opened{Link: newLink(t)}
 }
 
-// socketConfig is what a socket of the kernel is opened with.
+// A socketConfig is what a socket of the kernel is opened with.
 type socketConfig struct {
-	v6           bool
-	kind         SocketKind
-	source       netip.Addr // invalid: any
-	device       string     // "": any
-	mark         int
-	hasMark      bool
-	dontFragment bool
-	wire         bool        // transmit stamps
-	beside       engine.Link // whose network namespace it is to be in; nil: that of the calling thread
+	icmpsock.Config // Raw is up to the kind
+	kind            SocketKind
+	beside          engine.Link // whose network namespace it is to be in; nil: that of the calling thread
 }
 
 // socket is what a Pinger's socket of one IP version is opened with.
 func (c *config) socket(v6, dontFragment bool, beside engine.Link) socketConfig {
-	source := c.source4
+	s := socketConfig{icmpsock.Config{
+		V6:           v6,
+		Source:       c.source4,
+		Device:       c.device,
+		Mark:         c.mark,
+		HasMark:      c.hasMark,
+		DontFragment: dontFragment,
+		Departures:   c.wire,
+	}, c.kind, beside}
 	if v6 {
-		source = c.source6
+		s.Source = c.source6
 	}
-	return socketConfig{
-		v6:           v6,
-		kind:         c.kind,
-		source:       source,
-		device:       c.device,
-		mark:         c.mark,
-		hasMark:      c.hasMark,
-		dontFragment: dontFragment,
-		wire:         c.wire,
-		beside:       beside,
-	}
+	return s
 }

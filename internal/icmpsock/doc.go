@@ -2,5 +2,5 @@
 // messages, its error queue, what it drops, and how it is waited for. It moves packets, and says what the kernel says
 // of them. It matches nothing, and knows no timeouts.
 //
-// On other systems it is empty.
+// On other systems there is but its [Config].
 package icmpsock

@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"net"
-	"net/netip"
 	"os"
 	"runtime"
 	"strings"
@@ -14,18 +13,6 @@ import (
 	"golang.org/x/net/icmp"
 	"golang.org/x/sys/unix"
 )
-
-// A Config is what a socket is opened with.
-type Config struct {
-	V6           bool
-	Raw          bool       // a raw socket, which needs CAP_NET_RAW; false: a datagram socket (icmp(7), ping_group_range)
-	Source       netip.Addr // an address of this host, of the IP version of V6; invalid: any
-	Device       string     // the network interface that all goes through; "": any
-	Mark         int        // what packets are marked with (SO_MARK), -1<<31 to 1<<32-1, with HasMark
-	HasMark      bool
-	DontFragment bool // packets are not fragmented, whatever is known of the path; false: they may be
-	Departures   bool // the departures of messages with a Key are reported, where the kernel can (Linux 6.13)
-}
 
 // usualBuffer is the size of a receive buffer that the kernel does not tell: its own default (net/core/sock.c,
 // sysctl_rmem_default).
