@@ -13,8 +13,7 @@ import (
 type lane struct {
 	sweep   *sweep
 	number  int
-	wake    chan struct{} // of both calls
-	calls   [2]*engine.Call
+	calls   [2]*engine.Call // by family; they are woken together
 	sources [2]laneSource
 	list    []swept // to report
 }
@@ -23,21 +22,21 @@ type lane struct {
 const laneBatch = 8
 
 func newLane(s *sweep, number int) *lane {
-	l := &lane{sweep: s, number: number, wake: make(chan struct{}, 1), list: s.chunk()}
+	l := &lane{sweep: s, number: number, list: s.chunk()}
+	wake := make(chan struct{}, 1)
 	for i := range l.calls {
+		f := &s.families[i]
 		backlog := s.pinger.neighbours.backlog(pool.Key{V6: i == 1, DontFragment: s.config.dontFragment, Lane: number})
 		l.sources[i] = laneSource{
-			Sweep:  plan.NewSweep(s.count, s.config.interval, s.places[i], backlog, s.backlog[i]),
-			supply: &s.supplies[i],
-			far:    stock{shape: s.far[i]},
-			near:   stock{shape: s.near[i]},
+			Sweep:  plan.NewSweep(s.count, s.config.interval, f.places, backlog, f.backlog),
+			family: f,
 		}
 		l.calls[i] = engine.NewCall(engine.Options{
 			Epoch:   s.pinger.epoch,
 			Batch:   laneBatch,
 			Lasts:   true,
 			Crowded: func() { s.start(maxLanes) },
-			Wake:    l.wake,
+			Wake:    wake,
 		})
 	}
 	return l
@@ -93,17 +92,11 @@ func (l *lane) flush() bool {
 // A laneSource is the engine.Source of the addresses of one family.
 type laneSource struct {
 	plan.Sweep[netip.Addr]
-	supply    *supply
-	far, near stock
+	family    *sweepFamily
+	far, near []netip.Addr // taken from the supply, and not added to the plan yet
 	farRoom   [chunkSize]netip.Addr
 	nearRoom  [laneBatch]netip.Addr
 	ended     bool // the supply has
-}
-
-// A stock is what a lane has taken from the supply, and not added to its plan yet.
-type stock struct {
-	shape *flight.Shape // of the probes
-	left  []netip.Addr
 }
 
 // Next implements engine.Source.
@@ -116,9 +109,9 @@ func (s *laneSource) Next(now int64, p *flight.Probe) (at int64, ok bool) {
 		return 0, false
 	}
 	addr, near := s.Target(tag)
-	p.Dst, p.Tag, p.Shape = addr, tag, s.far.shape
+	p.Dst, p.Tag, p.Shape = addr, tag, s.family.far
 	if near {
-		p.Shape = s.near.shape
+		p.Shape = s.family.near
 	}
 	return at, true
 }
@@ -127,12 +120,12 @@ func (s *laneSource) Next(now int64, p *flight.Probe) (at int64, ok bool) {
 func (s *laneSource) add() bool {
 	s.refill()
 	switch {
-	case len(s.near.left) > 0 && !s.Parked():
-		s.Add(s.near.left[0], true)
-		s.near.left = s.near.left[1:]
-	case len(s.far.left) > 0:
-		s.Add(s.far.left[0], false)
-		s.far.left = s.far.left[1:]
+	case len(s.near) > 0 && !s.Parked():
+		s.Add(s.near[0], true)
+		s.near = s.near[1:]
+	case len(s.far) > 0:
+		s.Add(s.far[0], false)
+		s.far = s.far[1:]
 	default:
 		return false
 	}
@@ -141,21 +134,21 @@ func (s *laneSource) add() bool {
 
 // refill takes what there is from the supply. It leaves neighbours to lanes that may have a place for them.
 func (s *laneSource) refill() {
-	if len(s.far.left) > 0 {
+	if len(s.far) > 0 {
 		return
 	}
 	var near []netip.Addr
-	if len(s.near.left) == 0 && !s.Parked() {
+	if len(s.near) == 0 && !s.Parked() {
 		near = s.nearRoom[:]
 	}
-	nFar, nNear, ended := s.supply.take(s.farRoom[:], near)
-	s.far.left, s.ended = s.farRoom[:nFar], ended
+	nFar, nNear, ended := s.family.supply.take(s.farRoom[:], near)
+	s.far, s.ended = s.farRoom[:nFar], ended
 	if nNear > 0 {
-		s.near.left = near[:nNear]
+		s.near = near[:nNear]
 	}
 }
 
 // Done implements engine.Source.
 func (s *laneSource) Done() bool {
-	return s.ended && len(s.far.left)+len(s.near.left) == 0 && s.Sweep.Done()
+	return s.ended && len(s.far)+len(s.near) == 0 && s.Sweep.Done()
 }

@@ -68,3 +68,11 @@ func move(to []netip.Addr, from *[]netip.Addr) int {
 	*from = (*from)[:copy(*from, (*from)[n:])]
 	return n
 }
+
+// signal puts a token into a channel that has room for one.
+func signal(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

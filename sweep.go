@@ -81,43 +81,16 @@ func (p *Pinger) Sweep(
 			results: make(chan []swept),
 			fed:     make(chan struct{}),
 		}
-		if p.config.transport == nil {
-			s.links, s.places = p.neighbours.look(p.sockets.Link())
-		}
-		for i := range s.supplies {
-			s.supplies[i].init()
-			if s.far[i], s.errs[i] = p.shape(i == 1, config); s.errs[i] == nil {
-				s.far[i] = bulk(s.far[i])
-				s.near[i] = patient(s.far[i])
-				s.backlog[i] = backlogOf(s.far[i], s.count, config.interval)
-				if len(s.links[i]) == 0 && p.config.transport == nil { // any may be, for all we know
-					s.far[i] = s.near[i]
-				}
-			}
-		}
+		s.prepare()
 		s.chunks.New = func() any { return new([chunkSize]swept) }
 		defer s.end()
 		s.run(addrs)
 	}
 }
 
-// bulk is the shape with the leave to share a system call.
-func bulk(shape *flight.Shape) *flight.Shape {
-	own := *shape
-	own.Bulk = true
-	return &own
-}
-
 // patience is for how long a probe of a Sweep may wait for the neighbour table: longer than an entry of it is in use
 // that nobody asks for any more (plan.Neighbours).
 const patience = time.Minute
-
-// patient is the shape with the leave to wait for the neighbour table.
-func patient(shape *flight.Shape) *flight.Shape {
-	own := *shape
-	own.Patience = max(patience, own.Timeout)
-	return &own
-}
 
 // A sweep is one call of Sweep: the feeder supplies the lanes with addresses, and the caller's goroutine yields what
 // these report.
@@ -127,26 +100,61 @@ type sweep struct {
 	cancel   context.CancelFunc
 	config   *probeConfig
 	count    int
-	far      [2]*flight.Shape // by family, of probes through routers
-	near     [2]*flight.Shape // of those to hosts on the link
-	errs     [2]error         // why there is none
 	yield    func(netip.Addr, Reply) bool
-	links    [2][]netip.Prefix // by family: hosts there are neighbours
-	places   [2]*plan.Neighbours[netip.Addr]
-	backlog  [2]int // what a neighbour takes of a socket's
-	supplies [2]supply
+	families [2]sweepFamily
 	results  chan []swept // from the lanes, and the feeder
 	chunks   sync.Pool    // of *[chunkSize]swept
 
 	fed     chan struct{} // closed when the feeder has ended
 	failure any           // what the iterator panicked with, once fed is closed
 
-	lanes sync.WaitGroup
-	open  atomic.Int64 // lanes that have not ended, and one for the feeder
+	running sync.WaitGroup // the lanes
+	open    atomic.Int64   // lanes that have not ended, and one for the feeder
 
 	starting sync.Mutex // guards what follows
-	started  int
-	wakes    []chan struct{} // of the lanes
+	lanes    []*lane
+	full     bool // no further lane starts
+}
+
+// A sweepFamily is what a Sweep has for the addresses of one IP version.
+type sweepFamily struct {
+	supply supply
+	far    *flight.Shape // of probes through routers
+	near   *flight.Shape // of those to hosts on the link
+	err    error         // why there are none
+
+	links   []netip.Prefix // hosts there are neighbours
+	places  *plan.Neighbours[netip.Addr]
+	backlog int // bytes of a send buffer that the probes to a neighbour take
+}
+
+// prepare says how the probes are to be.
+func (s *sweep) prepare() {
+	p := s.pinger
+	if p.config.transport == nil {
+		links, places := p.neighbours.look(p.sockets.Link())
+		for i := range s.families {
+			s.families[i].links, s.families[i].places = links[i], places[i]
+		}
+	}
+	for i := range s.families {
+		f := &s.families[i]
+		f.supply.init()
+		usual, err := p.shape(i == 1, s.config)
+		if err != nil {
+			f.err = err
+			continue
+		}
+		far := *usual
+		far.Bulk = true
+		near := far
+		near.Patience = max(patience, near.Timeout)
+		f.far, f.near = &far, &near
+		f.backlog = backlogOf(f.far, s.count, s.config.interval)
+		if len(f.links) == 0 && p.config.transport == nil { // any may be, for all we know
+			f.far = f.near
+		}
+	}
 }
 
 // iteratorGrace is how long the iterator is given to come to its next address when the loop has ended.
@@ -180,9 +188,9 @@ func (s *sweep) run(addrs iter.Seq[netip.Addr]) {
 func (s *sweep) end() {
 	s.cancel()
 	s.starting.Lock()
-	s.started = maxLanes
+	s.full = true
 	s.starting.Unlock()
-	s.lanes.Wait()
+	s.running.Wait()
 }
 
 // deliver yields what a lane reports. It returns false if the sweep has ended.
@@ -246,8 +254,8 @@ func (s *sweep) feed(addrs iter.Seq[netip.Addr]) {
 		}
 	}()
 	addrs(s.give)
-	for i := range s.supplies {
-		s.supplies[i].end()
+	for i := range s.families {
+		s.families[i].supply.end()
 	}
 	s.wakeLanes()
 	s.ended()
@@ -256,8 +264,8 @@ func (s *sweep) feed(addrs iter.Seq[netip.Addr]) {
 
 // give supplies the lanes with one address. It reports false if the sweep has ended.
 func (s *sweep) give(addr netip.Addr) bool {
-	i := family(addr.Is6())
-	if err := cmp.Or(s.pinger.checkFor(addr, s.config.network), s.errs[i]); err != nil {
+	f := &s.families[family(addr.Is6())]
+	if err := cmp.Or(s.pinger.checkFor(addr, s.config.network), f.err); err != nil {
 		for echo := range s.count {
 			if !s.report(append(s.chunk(), swept{addr, Reply{Seq: echo, Target: addr, Err: err}})) {
 				return false
@@ -265,14 +273,13 @@ func (s *sweep) give(addr netip.Addr) bool {
 		}
 		return s.ctx.Err() == nil
 	}
-	supply := &s.supplies[i]
-	near := isNear(addr, s.links[i])
+	near := isNear(addr, f.links)
 	lanes := runtime.GOMAXPROCS(0)
 	if near {
 		lanes = max(lanes, minLanes) // for what waits for neighbours, one send buffer is little
 	}
 	for s.ctx.Err() == nil {
-		n, ok := supply.put(addr, near)
+		n, ok := f.supply.put(addr, near)
 		if n == 0 {
 			s.wakeLanes()
 		}
@@ -283,7 +290,7 @@ func (s *sweep) give(addr netip.Addr) bool {
 			return true
 		}
 		select {
-		case <-supply.room:
+		case <-f.supply.room:
 		case <-s.ctx.Done():
 		}
 	}
@@ -294,8 +301,8 @@ func (s *sweep) give(addr netip.Addr) bool {
 func (s *sweep) wakeLanes() {
 	s.starting.Lock()
 	defer s.starting.Unlock()
-	for _, wake := range s.wakes {
-		signal(wake)
+	for _, l := range s.lanes {
+		l.calls[0].Wake() // and the other
 	}
 }
 
@@ -303,18 +310,18 @@ func (s *sweep) wakeLanes() {
 func (s *sweep) start(most int) {
 	s.starting.Lock()
 	defer s.starting.Unlock()
-	if s.started >= min(most, maxLanes) || s.started > 0 && s.pinger.config.transport != nil {
+	n := len(s.lanes)
+	if s.full || n >= min(most, maxLanes) {
 		return
 	}
-	if s.started > 0 && !s.hasSockets(s.started) {
-		s.started = maxLanes
+	if n > 0 && (s.pinger.config.transport != nil || !s.hasSockets(n)) {
+		s.full = true
 		return
 	}
-	l := newLane(s, s.started)
-	s.wakes = append(s.wakes, l.wake)
-	s.started++
+	l := newLane(s, n)
+	s.lanes = append(s.lanes, l)
 	s.open.Add(1)
-	s.lanes.Go(func() {
+	s.running.Go(func() {
 		defer s.ended()
 		l.run()
 	})
@@ -338,13 +345,5 @@ func (s *sweep) hasSockets(lane int) bool {
 func (s *sweep) ended() {
 	if s.open.Add(-1) == 0 {
 		close(s.results)
-	}
-}
-
-// signal puts a token into a channel that has room for one.
-func signal(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
 	}
 }

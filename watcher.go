@@ -21,8 +21,7 @@ import (
 type Watcher struct {
 	pinger   *Pinger
 	defaults *probeConfig
-	wake     chan struct{}
-	calls    [2]*engine.Call // the loop's, by family
+	calls    [2]*engine.Call // the loop's, by family; they are woken together
 
 	mu      sync.Mutex
 	watches [2]watchSource // by family
@@ -53,7 +52,8 @@ func (p *Pinger) NewWatcher(opts ...ProbeOption) (*Watcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ping: Watcher: %w", err)
 	}
-	w := &Watcher{pinger: p, defaults: config, wake: make(chan struct{}, 1)}
+	w := &Watcher{pinger: p, defaults: config}
+	wake := make(chan struct{}, 1)
 	for i := range w.watches {
 		w.watches[i].watcher = w
 		w.calls[i] = engine.NewCall(engine.Options{
@@ -61,7 +61,7 @@ func (p *Pinger) NewWatcher(opts ...ProbeOption) (*Watcher, error) {
 			Batch:     laneBatch,
 			Lasts:     true,
 			Anomalies: config.anomalies,
-			Wake:      w.wake,
+			Wake:      wake,
 		})
 		w.shapes[i], _ = p.shape(i == 1, config) // where the size is none for IPv4, Add says so
 	}
@@ -125,7 +125,7 @@ func (w *Watcher) add(id int64, addr netip.Addr, opts []ProbeOption) error {
 	if !added {
 		return fmt.Errorf("a Watcher takes %d targets of each IP version", plan.MaxTargets)
 	}
-	signal(w.wake)
+	w.calls[0].Wake() // and the other
 	return nil
 }
 
