@@ -1,6 +1,9 @@
 package engine
 
-import "container/heap"
+import (
+	"container/heap"
+	"math"
+)
 
 // An agenda is the calls of which a probe is still to be sent, the earliest first: a heap.Interface. Each Call knows
 // its index, so that it can be moved.
@@ -19,32 +22,29 @@ func (a agenda) Swap(i, j int) {
 	a[i].index, a[j].index = i, j
 }
 
-// Push implements heap.Interface.
+// Push implements heap.Interface: x is a *Call, whose instant is not known yet.
 func (a *agenda) Push(x any) {
-	e := x.(entry)
-	e.index = len(*a)
-	*a = append(*a, e)
+	call := x.(*Call)
+	call.index = len(*a)
+	*a = append(*a, entry{math.MaxInt64, call})
 }
 
-// Pop implements heap.Interface.
+// Pop implements heap.Interface. It returns nothing, which takes no memory.
 func (a *agenda) Pop() any {
 	last := len(*a) - 1
-	e := (*a)[last]
+	(*a)[last].index = -1
 	(*a)[last] = entry{}
 	*a = (*a)[:last]
-	e.index = -1
-	return e
+	return nil
 }
 
 // schedule has the timekeeper look after the call at an instant. The caller holds mu.
 func (c *Conn) schedule(call *Call, at int64) {
-	switch {
-	case call.index < 0:
-		c.agenda = append(c.agenda, entry{at, call}) // as heap.Push would, without an allocation
-		call.index = len(c.agenda) - 1
-		heap.Fix(&c.agenda, call.index)
-	case c.agenda[call.index].at != at:
-		c.agenda[call.index].at = at
+	if call.index < 0 {
+		heap.Push(&c.agenda, call)
+	}
+	if e := &c.agenda[call.index]; e.at != at {
+		e.at = at
 		heap.Fix(&c.agenda, call.index)
 	}
 	if !c.stalled {
@@ -54,17 +54,8 @@ func (c *Conn) schedule(call *Call, at int64) {
 
 // unschedule takes the call off the agenda. The caller holds mu.
 func (c *Conn) unschedule(call *Call) {
-	if i := call.index; i >= 0 {
-		last := len(c.agenda) - 1
-		if i != last {
-			c.agenda.Swap(i, last)
-		}
-		c.agenda[last] = entry{}
-		c.agenda = c.agenda[:last]
-		call.index = -1
-		if i != last {
-			heap.Fix(&c.agenda, i)
-		}
+	if call.index >= 0 {
+		heap.Remove(&c.agenda, call.index)
 	}
 }
 
