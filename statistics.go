@@ -29,7 +29,7 @@ type Statistics struct {
 	// those that never left this host.
 	Sent       int `json:"sent"`
 	SendErrors int `json:"send_errors"`
-	// Received counts the probes answered by an echo reply within the timeout (RFC 2681).
+	// Received counts the probes answered by an echo reply within the timeout (RFC 2681), or with an InterfaceError.
 	Received int `json:"received"`
 	// Lost counts the rest (RFC 7680, the timeout being its Tmax). It includes those that an ICMP error ended
 	// (Errors) and those answered too late, or after an ICMP error (Late).
@@ -87,7 +87,7 @@ func (s *Statistics) Add(r Reply) {
 		s.Pending += ended.pending
 	}
 	switch ErrorKind(r.Err) {
-	case "":
+	case "", "interface":
 		s.Sent++
 		s.Received++
 		s.addRTT(r)

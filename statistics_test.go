@@ -156,6 +156,14 @@ func TestCounts(t *testing.T) {
 	}
 }
 
+// The answer of a host that cannot tell what AskInterface asks for is an answer: the request has left, and was not lost.
+func TestCountsInterfaceError(t *testing.T) {
+	s := sum([]ping.Reply{{Seq: 0, RTT: 3 * ms, Err: ping.ErrNoSuchInterface}})
+	if s.Sent != 1 || s.Received != 1 || s.SendErrors != 0 || s.Loss() != 0 || s.Max != 3*ms {
+		t.Errorf("got %+v", s)
+	}
+}
+
 // Loss is the share of what was made and not answered, without what nobody knows the end of.
 func TestLoss(t *testing.T) {
 	for _, c := range []struct {
