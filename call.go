@@ -18,7 +18,7 @@ import (
 type call struct {
 	*engine.Call
 	pinger *Pinger
-	home   func() (*engine.Conn, error) // conn, once and for all
+	home   func() (*engine.Conn, error) // a Conn for it: one that has room, if there is one
 	config *probeConfig
 	target netip.Addr
 	shape  *flight.Shape
@@ -28,13 +28,10 @@ type call struct {
 
 func (p *Pinger) newCall() any {
 	c := &call{Call: engine.NewCall(engine.Options{Epoch: p.epoch}), pinger: p}
-	c.home = c.conn
+	c.home = func() (*engine.Conn, error) {
+		return p.sockets.Roomy(c.target.Is6(), c.config.dontFragment)
+	}
 	return c
-}
-
-// conn is the Conn for the call: one that has room, if there is one.
-func (c *call) conn() (*engine.Conn, error) {
-	return c.pinger.sockets.Roomy(c.target.Is6(), c.config.dontFragment)
 }
 
 // prepare finds the target, and how its probes are to be, for a call of some kind. The call must be ended.
@@ -149,8 +146,7 @@ func (c *call) runSeries(
 		}
 	}
 	var ended error
-	c.Start(&c.series, c.home)
-	err = engine.Run(ctx, func(_ int, results []flight.Result) bool {
+	err = c.run(ctx, &c.series, func(results []flight.Result) bool {
 		for i := range results {
 			r := &results[i]
 			if errors.Is(r.Err, net.ErrClosed) {
@@ -168,7 +164,7 @@ func (c *call) runSeries(
 			}
 		}
 		return ended == nil
-	}, c.Call)
+	})
 	return pending, o, cmp.Or(ended, err)
 }
 
