@@ -18,9 +18,6 @@ type lane struct {
 	list    []swept // to report
 }
 
-// laneBatch is how many echo requests leave together at most.
-const laneBatch = 8
-
 func newLane(s *sweep, number int) *lane {
 	l := &lane{sweep: s, number: number, list: s.chunk()}
 	wake := make(chan struct{}, 1)
@@ -33,7 +30,7 @@ func newLane(s *sweep, number int) *lane {
 		}
 		l.calls[i] = engine.NewCall(engine.Options{
 			Epoch:   s.pinger.epoch,
-			Batch:   laneBatch,
+			Batch:   engine.BatchSize,
 			Lasts:   true,
 			Crowded: func() { s.start(maxLanes) },
 			Wake:    wake,
@@ -95,7 +92,7 @@ type laneSource struct {
 	family    *sweepFamily
 	far, near []netip.Addr // taken from the supply, and not added to the plan yet
 	farRoom   [chunkSize]netip.Addr
-	nearRoom  [laneBatch]netip.Addr
+	nearRoom  [engine.BatchSize]netip.Addr
 	ended     bool // the supply has
 }
 

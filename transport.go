@@ -84,12 +84,10 @@ type link struct {
 
 var _ engine.Link = (*link)(nil)
 
-const linkBatch = 8 // messages a Receive
-
 func newLink(t Transport) *link {
-	l := &link{transport: t, sent: make([]Message, linkBatch), met: make([]Message, linkBatch)}
+	l := &link{transport: t, sent: make([]Message, engine.BatchSize), met: make([]Message, engine.BatchSize)}
 	l.buffered, _ = t.(BufferedTransport)
-	l.room = make([]byte, linkBatch*linkRoom)
+	l.room = make([]byte, engine.BatchSize*linkRoom)
 	return l
 }
 

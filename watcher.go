@@ -58,7 +58,7 @@ func (p *Pinger) NewWatcher(opts ...ProbeOption) (*Watcher, error) {
 		w.watches[i].watcher = w
 		w.calls[i] = engine.NewCall(engine.Options{
 			Epoch:     p.epoch,
-			Batch:     laneBatch,
+			Batch:     engine.BatchSize,
 			Lasts:     true,
 			Anomalies: config.anomalies,
 			Wake:      wake,

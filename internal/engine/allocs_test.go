@@ -21,7 +21,7 @@ type mirror struct {
 
 func newMirror() *mirror {
 	m := &mirror{fakeLink: newLink(silent)}
-	for range batchSize {
+	for range BatchSize {
 		m.sent = append(m.sent, make([]byte, 100))
 	}
 	return m
@@ -31,7 +31,7 @@ func newMirror() *mirror {
 func (m *mirror) Send(packets []wire.Packet) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := min(len(packets), batchSize-m.n)
+	n := min(len(packets), BatchSize-m.n)
 	at := time.Now()
 	for i := range packets[:n] {
 		packets[i].Time = at

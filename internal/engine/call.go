@@ -61,7 +61,7 @@ type Call struct {
 type Options struct {
 	// Epoch is that of the Conns' monotonic clock.
 	Epoch time.Time
-	// Batch is how many probes the call sends at a time at most, 1 to 8; 0 is 1.
+	// Batch is how many probes the call sends at a time at most, 1 to BatchSize; 0 is 1.
 	Batch int
 	// Lasts says that the call goes on without a Conn: what cannot be sent for want of one is a result.
 	Lasts bool

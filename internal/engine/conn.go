@@ -15,8 +15,10 @@ import (
 	"github.com/icmpsock/ping/internal/wire"
 )
 
+// BatchSize is how many packets a Conn hands to its link at a time at most, and asks of it: more win next to nothing.
+const BatchSize = 8
+
 const (
-	batchSize = 8 // packets a system call: more win next to nothing
 	// usualMessage is room for every reply to a payload of the usual sizes, and for the quotation in an
 	// ICMP error (RFC 1812 section 4.3.2.3, RFC 4443 section 2.4: at most 1,280 bytes).
 	usualMessage = 2048
@@ -104,14 +106,14 @@ func NewConn(link Link, epoch time.Time, limiter *plan.Limiter, ended func(cause
 		queue:   list.New(),
 		timer:   time.NewTimer(math.MaxInt64),
 		armed:   math.MaxInt64,
-		due:     make([]flight.Probe, 0, glanceBatches*batchSize),
+		due:     make([]flight.Probe, 0, glanceBatches*BatchSize),
 	}
 	if link.Polls() {
 		c.largest.Store(usualMessage)
 	}
-	c.in.packets = make([]wire.Packet, batchSize)
-	c.out.batch = make([]flight.Probe, batchSize)
-	c.out.packets = make([]wire.Packet, batchSize)
+	c.in.packets = make([]wire.Packet, BatchSize)
+	c.out.batch = make([]flight.Probe, BatchSize)
+	c.out.packets = make([]wire.Packet, BatchSize)
 	c.listening.Store(true)
 	c.idle.Store(true)
 	c.running.Add(1)

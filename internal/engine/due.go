@@ -69,7 +69,7 @@ func (c *Conn) mayLeave(call *Call, bulk bool, now int64) bool {
 	if call.turns == 0 {
 		call.turns = 1
 		if bulk {
-			call.turns = min(c.limiter.Burst(), batchSize)
+			call.turns = min(c.limiter.Burst(), BatchSize)
 		}
 		call.turn = c.limiter.Reserve(now, call.turns)
 		call.leave = call.turn

@@ -5,9 +5,10 @@ import "github.com/icmpsock/ping/internal/wire"
 // A Link carries packets: a socket of the kernel, or what stands in for one. A Conn calls Send from one goroutine at
 // a time, TryReceive from one at a time and Wait from one, each beside the others, and Close at any moment.
 type Link interface {
-	// Send sends packets in order, and sets the Time of each that left to the instant before it did. It returns how many
-	// left; the error is why packets[n] did not, and ends that probe alone, unless it wraps wire.ErrNoRoom: then
-	// the packet is tried again later; or wire.ErrEnded: then the link has ended. It returns without waiting for long.
+	// Send sends packets, BatchSize at most, in order, and sets the Time of each that left to the instant before it did.
+	// It returns how many left; the error is why packets[n] did not, and ends that probe alone, unless it wraps
+	// wire.ErrNoRoom: then the packet is tried again later; or wire.ErrEnded: then the link has ended. It returns without
+	// waiting for long.
 	Send(packets []wire.Packet) (n int, err error)
 	// Wait returns when something has come, which may have been read by then; net.ErrClosed after Close.
 	Wait() error

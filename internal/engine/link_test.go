@@ -120,7 +120,7 @@ func (l *fakeLink) Wait() error {
 			return nil
 		}
 		l.mu.Lock()
-		n := min(len(l.replies), batchSize)
+		n := min(len(l.replies), BatchSize)
 		l.met = append(l.met, l.replies[:n]...)
 		l.replies = l.replies[n:]
 		if len(l.replies) > 0 {

@@ -107,7 +107,7 @@ func (c *Call) refuse(err error) (step, error) {
 	now := int64(time.Since(c.Epoch))
 	c.results = c.results[:0]
 	c.retryAt = now + int64(time.Second)
-	for len(c.results) < batchSize {
+	for len(c.results) < BatchSize {
 		at, ok := c.source.Next(now, &c.batch[0])
 		if !ok || at > now {
 			if ok {

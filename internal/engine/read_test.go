@@ -71,7 +71,7 @@ func TestPollEnds(t *testing.T) {
 		l.deaf = true
 		r := newRig(t, l, nil)
 		var later []wire.Packet
-		for range 10 * batchSize {
+		for range 10 * BatchSize {
 			p := wire.Packet{Addr: full, Data: make([]byte, wire.HeaderLen), Time: time.Now().Add(time.Hour).Round(0)}
 			q := p
 			q.Err = &wire.Error{From: full}
@@ -84,7 +84,7 @@ func TestPollEnds(t *testing.T) {
 		l.mu.Lock()
 		left := len(l.replies) + len(l.reports)
 		l.mu.Unlock()
-		if left < len(later)-batchSize {
+		if left < len(later)-BatchSize {
 			t.Errorf("%d of %d are left", left, len(later))
 		}
 	})
@@ -268,7 +268,7 @@ func TestFlood(t *testing.T) {
 		l.mu.Lock()
 		l.replies = l.replies[:0]
 		l.mu.Unlock()
-		l.deliver(slices.Repeat([]wire.Packet{stray}, 2*batchSize)...)
+		l.deliver(slices.Repeat([]wire.Packet{stray}, 2*BatchSize)...)
 		return nil
 	}
 	r := newRig(t, l, nil)

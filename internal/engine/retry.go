@@ -61,7 +61,7 @@ func (c *Conn) retry() {
 			c.transmit(c.out.batch[:c.pop()])
 			continue
 		}
-		n := c.out.refused.pop(c.out.batch[:min(left, batchSize)])
+		n := c.out.refused.pop(c.out.batch[:min(left, BatchSize)])
 		if n == 0 {
 			break
 		}

@@ -119,7 +119,7 @@ const restful = time.Millisecond
 // one.
 func together(batch []flight.Probe) int {
 	n := 0
-	for n < min(len(batch), batchSize) && batch[n].Shape.Bulk {
+	for n < min(len(batch), BatchSize) && batch[n].Shape.Bulk {
 		n++
 	}
 	return max(n, 1)

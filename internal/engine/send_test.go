@@ -74,7 +74,7 @@ func TestTogether(t *testing.T) {
 // timekeeper goes on with.
 func TestSendsForOthers(t *testing.T) {
 	const (
-		turn = turnBatches * batchSize
+		turn = turnBatches * BatchSize
 		more = 100
 	)
 	for name, others := range map[string]int{"few": 20, "more than a turn": turn + more} {
