@@ -57,11 +57,10 @@ func (p *Pinger) NewWatcher(opts ...ProbeOption) (*Watcher, error) {
 	for i := range w.watches {
 		w.watches[i].watcher = w
 		w.calls[i] = engine.NewCall(engine.Options{
-			Epoch:     p.epoch,
-			Batch:     engine.BatchSize,
-			Lasts:     true,
-			Anomalies: config.anomalies,
-			Wake:      wake,
+			Epoch: p.epoch,
+			Batch: engine.BatchSize,
+			Lasts: true,
+			Wake:  wake,
 		})
 		w.shapes[i], _ = p.shape(i == 1, config) // where the size is none for IPv4, Add says so
 	}

@@ -65,8 +65,6 @@ type Options struct {
 	Batch int
 	// Lasts says that the call goes on without a Conn: what cannot be sent for want of one is a result.
 	Lasts bool
-	// Anomalies says that those are delivered too.
-	Anomalies bool
 	// Crowded, if not nil, is told, by the call's goroutine, that the table has no room for more of its probes.
 	Crowded func()
 	// Wake, if not nil, is shared by several calls of one goroutine. It has room for one token.
@@ -78,13 +76,7 @@ func NewCall(o Options) *Call {
 	if o.Wake == nil {
 		o.Wake = make(chan struct{}, 1)
 	}
-	return &Call{Options: o, batch: make([]flight.Probe, max(o.Batch, 1)), index: -1, in: newInbox(o.Wake, o.Anomalies)}
-}
-
-func newInbox(wake chan struct{}, anomalies bool) *flight.Inbox {
-	in := flight.NewInbox(wake)
-	in.Anomalies = anomalies
-	return in
+	return &Call{Options: o, batch: make([]flight.Probe, max(o.Batch, 1)), index: -1, in: flight.NewInbox(o.Wake)}
 }
 
 // Start begins a call. home returns the Conn that it is to send over; one that has been retired no more.
@@ -92,7 +84,7 @@ func (c *Call) Start(source Source, home func() (*Conn, error)) {
 	c.source, c.home, c.oddities = source, home, flight.Oddities{}
 }
 
-// Anomalies says whether those are delivered too, from Start to End, in place of what the Options say.
+// Anomalies says whether those are delivered too, until End.
 func (c *Call) Anomalies(on bool) { c.in.Anomalies = on }
 
 // Shorten has those of the call's probes that are in flight wait for their answers no longer than wait says, above 0, by
@@ -342,7 +334,6 @@ func (c *Call) End() (pending int, o flight.Oddities) {
 		c.timer.Stop()
 	}
 	c.in.Reset()
-	c.in.Anomalies = c.Options.Anomalies
 	c.conn, c.registered, c.source, c.home = nil, false, nil, nil
 	return pending, c.oddities
 }

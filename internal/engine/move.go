@@ -64,7 +64,9 @@ func (c *Call) leaveBehind() {
 	c.withdraw()
 	c.conn.mu.Unlock()
 	c.old = append(c.old, port{c.conn, c.in})
-	c.conn, c.in, c.registered = nil, newInbox(c.Options.Wake, c.in.Anomalies), false
+	in := flight.NewInbox(c.Options.Wake)
+	in.Anomalies = c.in.Anomalies
+	c.conn, c.in, c.registered = nil, in, false
 }
 
 // withdraw takes the call off the Conn's agenda, and out of its queue. The caller holds the Conn's lock.
