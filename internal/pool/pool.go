@@ -94,12 +94,12 @@ func (p *Pool) Conn(k Key) (*engine.Conn, error) {
 	if p.options.Single {
 		k = Key{}
 	}
-	if c, err, ok := p.standing(k); ok {
+	if c, ok, err := p.standing(k); ok {
 		return c, err
 	}
 	p.opening.Lock()
 	defer p.opened()
-	if c, err, ok := p.standing(k); ok { // another call has opened it
+	if c, ok, err := p.standing(k); ok { // another call has opened it
 		return c, err
 	}
 	if p.closed.Load() {
@@ -119,18 +119,18 @@ func (p *Pool) Conn(k Key) (*engine.Conn, error) {
 }
 
 // standing is the Conn of a key, or why there is none; unless ok is false: then its link is to be opened.
-func (p *Pool) standing(k Key) (c *engine.Conn, err error, ok bool) {
+func (p *Pool) standing(k Key) (c *engine.Conn, ok bool, err error) {
 	l := p.line(k).Load()
 	switch {
 	case l == nil:
-		return nil, errAllOpen, p.options.Lanes > 0
+		return nil, p.options.Lanes > 0, errAllOpen
 	case l.conn == nil:
 		never := p.options.Lanes > 0 && l.link == nil
-		return nil, l.err, never || time.Since(l.tried) < RetryAfter
+		return nil, never || time.Since(l.tried) < RetryAfter, l.err
 	case l.conn.Ended():
-		return nil, l.conn.Cause(), p.options.Single || time.Since(l.tried) < RetryAfter
+		return nil, p.options.Single || time.Since(l.tried) < RetryAfter, l.conn.Cause()
 	}
-	return l.conn, nil, true
+	return l.conn, true, nil
 }
 
 // Roomy is Conn for a call that may use any lane: where the first one's table is crowded, one that has room.
