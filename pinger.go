@@ -95,8 +95,8 @@ func newPinger(config *config, epoch time.Time, limiter *plan.Limiter, beside en
 	return p, nil
 }
 
-// longestLife is how long no program runs. In a bubble of testing/synctest the clock tells of the year 2000 and later,
-// without a monotonic part, or with one that is the same.
+// longestLife is longer than any program runs: a Pinger that seems to be older was made by another clock. That of a
+// bubble of testing/synctest tells of the year 2000 and later, without a monotonic part, or with one that is the same.
 const longestLife = 20 * 365 * 24 * time.Hour
 
 // usable says why the Pinger cannot be used, now or here; and how old it is, on the monotonic clock.

@@ -94,6 +94,10 @@ func newLink(t Transport) *link {
 // linkRoom is room for the longest message, and to tell one that is too long from that.
 const linkRoom = wire.MaxPayload6 + 128
 
+// emptyPause is how long after a Receive that has returned with nothing, which is against its contract, it is called
+// again: at once, one that goes on so would keep a processor busy.
+const emptyPause = time.Millisecond
+
 // Send implements engine.Link.
 func (l *link) Send(packets []wire.Packet) (int, error) {
 	messages := l.sent[:len(packets)]
@@ -144,6 +148,9 @@ func (l *link) Wait() error {
 	n, err := l.transport.Receive(l.met)
 	if n < 0 || n > len(l.met) {
 		n, err = 0, fmt.Errorf("the transport says that it received %d messages of %d at most", n, len(l.met))
+	}
+	if n == 0 && err == nil {
+		time.Sleep(emptyPause)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -95,6 +95,32 @@ type tooMany struct{ *fake }
 
 func (tooMany) Receive([]ping.Message) (int, error) { return 99, nil }
 
+// A Receive that returns with nothing, and no error, keeps no processor busy, and time goes on.
+func TestTransportReceivesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &nothing{fake: newFake(nil)}
+		p := mustNew(t, ping.WithTransport(f))
+		if _, err := p.Ping(t.Context(), target); !errors.Is(err, ping.ErrTimeout) {
+			t.Error(err)
+		}
+		if n := f.calls.Load(); n > 2000 {
+			t.Errorf("Receive was called %d times in a second", n)
+		}
+	})
+}
+
+type nothing struct {
+	*fake
+	calls atomic.Int64
+}
+
+func (n *nothing) Receive([]ping.Message) (int, error) {
+	if n.fake.closed() || n.calls.Add(1) == 100_000 { // else time would never go on
+		return 0, net.ErrClosed
+	}
+	return 0, nil
+}
+
 // A transport that comes to its end delivers what it still has, is closed, and ends everything with its reason.
 func TestTransportEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
