@@ -78,7 +78,8 @@ func (p *permit) say(kind SocketKind) (inTheWay, mended string) {
 func (p *permit) inTheWay() (text string, shut bool) {
 	var low, high int64
 	if _, err := fmt.Sscan(p.value, &low, &high); err != nil {
-		return fmt.Sprintf("%s, which cannot be read, may have none of this process's groups %v", pingGroupRange, p.groups), true
+		return fmt.Sprintf("%s, which cannot be read, may have none of this process's groups %v",
+			pingGroupRange, p.groups), true
 	}
 	is := fmt.Sprintf(`%s is "%d %d"`, pingGroupRange, low, high)
 	if !p.hasAll() && (low == overflowGroup || high == overflowGroup) {

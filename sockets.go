@@ -44,8 +44,8 @@ func (p *Pinger) Reopen() error {
 	return p.sockets.Reopen()
 }
 
-// newPool returns the pool of the Pinger's sockets, which are opened in the network namespace of a link; if that is nil,
-// in the calling thread's.
+// newPool returns the pool of the Pinger's sockets, which are opened in the network namespace of a link, or if that is
+// nil in the calling thread's.
 func (p *Pinger) newPool(beside engine.Link) *pool.Pool {
 	o := pool.Options{
 		Open:     p.open,

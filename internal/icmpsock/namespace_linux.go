@@ -46,9 +46,9 @@ func (n namespace) String() string {
 }
 
 // Beside calls open on a thread that is in the network namespace of the socket, for another socket to be opened there:
-// one is born in the namespace of the thread. It returns open's error. Where the calling thread is in another namespace, another thread enters
-// that of the socket, which takes CAP_NET_ADMIN (net/socket.c, SIOCGSKNS) and CAP_SYS_ADMIN (setns(2)); if
-// that fails, open is not called.
+// one is born in the namespace of the thread. It returns open's error. Where the calling thread is in another
+// namespace, another thread enters that of the socket, which takes CAP_NET_ADMIN (net/socket.c, SIOCGSKNS) and
+// CAP_SYS_ADMIN (setns(2)); if that fails, open is not called.
 func (s *Socket) Beside(open func() error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
