@@ -38,7 +38,7 @@ func TestChaos(t *testing.T) {
 	s := newStorm(t, *chaos, 600*ms, 2*time.Second)
 	s.expected = []error{syscall.EPERM, syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EMSGSIZE, syscall.ENETDOWN,
 		syscall.EADDRNOTAVAIL}
-	if since, _ := kernelSince(t, 6, 0); !since { // for a flow over IPv6
+	if since, _ := kernelSince(t, 6, 0); !since { // for a flow over IPv6, or a question
 		s.expected = append(s.expected, errors.ErrUnsupported)
 	}
 	faults := s.network(netlab.Self(t))

@@ -167,9 +167,9 @@ func (e InterfaceError) Error() string {
 //
 // Most hosts are silent, which is [ErrTimeout]: to answer must be allowed there (RFC 8335 section 8). Linux does since
 // version 5.13, where net.ipv4.icmp_echo_enable_probe is 1, which is for IPv6 too. This host may send such requests
-// over its datagram sockets since the same version; an older one refuses them as an invalid argument. Silence may also
-// stand for what a Ping learns by an ICMP error: about such a request Linux sends none over IPv4, not even to itself
-// where a neighbour does not answer, and over IPv6 its datagram sockets are told of none.
+// over its datagram sockets since the same version: before, each is errors.ErrUnsupported, unless the Pinger has raw
+// sockets. Silence may also stand for what a Ping learns by an ICMP error: about such a request Linux sends none over
+// IPv4, not even to itself where a neighbour does not answer, and over IPv6 its datagram sockets are told of none.
 //
 // The sequence numbers of such requests have but 8 bits, so that 256 at most are in flight over a socket; a further one
 // waits, as for room (see [WithTimeout]). An answer that brings back the request's payload must have its secret. One

@@ -70,6 +70,10 @@ func TestTooOldKernel(t *testing.T) {
 		if _, err := p.Ping(t.Context(), "127.0.0.1", ping.WithFlow(3)); err != nil {
 			t.Error(err)
 		}
+		for _, host := range []string{"127.0.0.1", "::1"} {
+			_, err = p.AskInterface(t.Context(), host, ping.InterfaceID{Name: "lo"})
+			check("a question", err, "extended echo request", "Linux 5.13")
+		}
 		_, err = p.Ping(t.Context(), "::1", ping.WithDontFragment(true), ping.WithSize(20_000))
 		check("a large packet", err, "15013 bytes", "Linux 6.1")
 		_, err = p.PathMTU(t.Context(), "::1")

@@ -12,6 +12,8 @@ type version struct{ major, minor int }
 
 // Since when the kernel's datagram sockets can what raw ones could before.
 var (
+	// questions: extended echo requests are sent, and their replies received (net/ipv4/ping.c, ping_supported).
+	questions = version{5, 13}
 	// control6: control messages say what the hop limit and the traffic class of an IPv6 message are (net/ipv6/ping.c,
 	// ping_v6_sendmsg). Before, they are passed over without a word, and the socket's own options hold.
 	control6 = version{5, 18}

@@ -113,6 +113,11 @@ func (s *Socket) prepare(i int, p *wire.Packet) error {
 	if p.FlowLabel != 0 && s.v6 && s.noLabels != nil {
 		return fmt.Errorf("an IPv6 flow label: %w: %w", s.noLabels, errors.ErrUnsupported)
 	}
+	if t := p.Data[0]; t == wire.ExtendedRequest4 || t == wire.ExtendedRequest6 {
+		if !s.Raw() && !kernel().since(questions) {
+			return fmt.Errorf("an extended echo request: %w: %w", kernel().lacks(questions), errors.ErrUnsupported)
+		}
+	}
 	scope := 0
 	if zone := p.Addr.Zone(); zone != "" {
 		var err error
