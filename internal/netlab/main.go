@@ -46,9 +46,11 @@ var (
 //
 // The test binary starts itself again there, with the same arguments, files and
 // directory. Inside, the loopback device is up, IPv4 ping sockets are open to
-// the user, and the kernel limits no ICMP errors. Where user namespaces are
-// forbidden, root gets a network namespace alone. Where that is impossible too
-// the tests run where they are, and Require skips those that need a namespace.
+// the user, and the kernel limits no ICMP errors; but before 6.12 it holds all
+// namespaces together to icmp_msgs_burst at a time, mostly 50. Where user
+// namespaces are forbidden, root gets a network namespace alone. Where that is
+// impossible too the tests run where they are, and Require skips those that need
+// a namespace.
 // Tests that leave goroutines or file descriptors behind fail.
 func Main(m interface{ Run() int }) int {
 	switch os.Getenv(stageVariable) {
