@@ -114,7 +114,6 @@ func (w *Watcher) add(id int64, addr netip.Addr, opts []ProbeOption) error {
 	if err != nil {
 		return err
 	}
-	w.watches[1-i].Remove(id)
 	var added bool
 	if config.hasPhase {
 		added = w.watches[i].AddAt(id, config.interval, age+config.untilPhase(time.Now()), t)
@@ -124,6 +123,7 @@ func (w *Watcher) add(id int64, addr netip.Addr, opts []ProbeOption) error {
 	if !added {
 		return fmt.Errorf("a Watcher takes %d targets of each IP version", plan.MaxTargets)
 	}
+	w.watches[1-i].Remove(id)
 	w.calls[0].Wake() // and the other
 	return nil
 }
