@@ -48,8 +48,8 @@ func TestRateBesideDeadSocket(t *testing.T) {
 		sent = append(sent, r.Sent)
 	}
 	slices.SortFunc(sent, time.Time.Compare)
-	// A caller may come 5 ms late to its turn without losing it.
-	if span := sent[len(sent)-1].Sub(sent[0]); span < 195*time.Millisecond {
+	// The first may leave later than its turn was, by as much as the machine is busy. Without a rate it is a millisecond.
+	if span := sent[len(sent)-1].Sub(sent[0]); span < 150*time.Millisecond {
 		t.Errorf("%d requests in %v, at 200/s", len(sent), span)
 	}
 }
