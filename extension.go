@@ -76,7 +76,7 @@ func (e *ICMPError) wire() *wire.Error {
 
 // icmpError is a wire.Error as callers see it.
 func icmpError(w *wire.Error) *ICMPError {
-	e := &ICMPError{Type: w.Type, Code: w.Code, From: w.From, MTU: w.MTU}
+	e := &ICMPError{Type: w.Type, Code: w.Code, From: w.From, MTU: w.MTU, NAT: w.NAT, Quoted: w.Quoted}
 	for _, l := range w.MPLS {
 		e.MPLS = append(e.MPLS, MPLSLabel(l))
 	}

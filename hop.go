@@ -69,7 +69,8 @@ func (h Hop) Addrs() (list []netip.Addr) {
 
 // String is a line as traceroute(8) prints it, without names: the distance, then for each probe who answered, unless
 // it is the one before, and the RTT in milliseconds, or * for silence. After it !H, !N, !P, !X and so on mark an
-// error that ends the path, as they do there; MPLS labels are in <>.
+// error that ends the path, as they do there; MPLS labels are in <>. (NAT: for 10.0.0.5), or (NAT), is after who shows
+// that addresses are translated on the way: see ICMPError.NAT.
 func (h Hop) String() string {
 	b := fmt.Appendf(nil, "%2d", h.Distance)
 	var last netip.Addr
@@ -84,6 +85,7 @@ func (h Hop) String() string {
 			last = r.From
 			b = append(b, "  "+r.From.String()...)
 			b = append(b, refused.labels()...)
+			b = append(b, refused.nat()...)
 		}
 		b = fmt.Appendf(b, "  %.3f ms", milliseconds(r.RTT))
 		b = append(b, refused.mark()...)
@@ -105,6 +107,17 @@ func (e *ICMPError) labels() string {
 		list = append(list, fmt.Sprintf("L=%d,E=%d,S=%d,T=%d", l.Label, l.TrafficClass, bottom, l.TTL))
 	}
 	return " <MPLS:" + strings.Join(list, "/") + ">"
+}
+
+// nat is what the error shows of a NAT, in a word.
+func (e *ICMPError) nat() string {
+	switch {
+	case e == nil || !e.NAT:
+		return ""
+	case e.Quoted.IsValid():
+		return " (NAT: for " + e.Quoted.String() + ")"
+	}
+	return " (NAT)"
 }
 
 var marks4 = map[int]string{

@@ -19,8 +19,8 @@ type Message struct {
 	//
 	// The checksum (bytes 2 and 3) and the identifier (bytes 4 and 5) are the transport's: Send may write to them,
 	// and has both right where others can see the message, the identifier the same in all of them. The Pinger's own
-	// contents of them mean nothing, and it looks at neither in what it receives. The rest is to arrive as it was
-	// sent.
+	// contents of them mean nothing, the checksum being 0, and of what it receives it looks at the checksum of a quoted
+	// request alone, where that is not 0 (ICMPError.NAT). The rest is to arrive as it was sent.
 	Data []byte
 
 	// TTL is the TTL or hop limit: to send with, 1 to 255 (0: the transport's default), or that with which the

@@ -30,6 +30,9 @@ type MTUHop struct {
 	NamedBy netip.Addr `json:"named_by,omitzero"`
 	// RTT is the time to the first answer from there. 0 for silence.
 	RTT time.Duration `json:"rtt_ns,omitempty"`
+	// NAT and Quoted are those of that answer, where it is an *[ICMPError].
+	NAT    bool       `json:"nat,omitempty"`
+	Quoted netip.Addr `json:"quoted,omitzero"`
 }
 
 // TraceMTU finds where on the way to host the path MTU becomes less, and which router says so. It needs no privilege.
@@ -148,6 +151,10 @@ func (s *mtuTraceSource) settled(r *flight.Result, target netip.Addr) (fatal boo
 			if !s.here.Router.IsValid() || s.by == plan.Refused && outcome != plan.Refused {
 				reply := newReply(r, target)
 				s.here.Router, s.here.RTT, s.by = reply.From, reply.RTT, outcome
+				s.here.NAT, s.here.Quoted = false, netip.Addr{}
+				if e := r.ICMP; e != nil {
+					s.here.NAT, s.here.Quoted = e.NAT, e.Quoted
+				}
 			}
 		}
 	}

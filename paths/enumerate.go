@@ -69,7 +69,8 @@ func (s *search) graph() *Graph {
 	for i, n := range nodes {
 		index[n] = i
 		g.Nodes = append(g.Nodes, Node{
-			Distance: n.distance, Addr: n.addr, Target: n.target, RTT: n.rtt, Labels: n.labels, Refusal: n.refusal,
+			Distance: n.distance, Addr: n.addr, Target: n.target, RTT: n.rtt, Labels: n.labels, NAT: n.nat, Quoted: n.quoted,
+			Refusal: n.refusal,
 		})
 	}
 	for _, r := range s.routes {

@@ -266,3 +266,21 @@ func TestEnumerateErrors(t *testing.T) {
 		}
 	})
 }
+
+// What a router's errors show of a NAT is told with it.
+func TestEnumerateNAT(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, _ := chain("192.0.2.1", "192.0.2.2", target)
+		f := newFork(func(uint64) int { return 0 }, n)
+		inside := netip.MustParseAddr("10.0.0.5")
+		f.change = func(m *ping.Message) {
+			if m.Err != nil && m.Err.From.String() == "192.0.2.2" {
+				m.Addr = inside
+			}
+		}
+		g, err := paths.Enumerate(t.Context(), f.pinger(t), target)
+		if err != nil || len(g.Nodes) != 3 || g.Nodes[0].NAT || !g.Nodes[1].NAT || g.Nodes[1].Quoted != inside || g.Nodes[2].NAT {
+			t.Errorf("got %+v, %v", g, err)
+		}
+	})
+}

@@ -41,6 +41,8 @@ type Node struct {
 	Target   bool             `json:"target,omitempty"`  // it is the target: an echo reply came
 	RTT      time.Duration    `json:"rtt_ns,omitempty"`  // the least
 	Labels   []ping.MPLSLabel `json:"mpls,omitempty"`    // RFC 4950
+	NAT      bool             `json:"nat,omitempty"`     // of its last answer, as in a ping.ICMPError
+	Quoted   netip.Addr       `json:"quoted,omitzero"`   // of that, as there
 	Refusal  *ping.ICMPError  `json:"refusal,omitempty"` // with which the path ends
 }
 

@@ -79,6 +79,8 @@ type node struct {
 	target   bool
 	refusal  *ping.ICMPError
 	labels   []ping.MPLSLabel
+	nat      bool
+	quoted   netip.Addr
 	rtt      time.Duration // the least
 	flows    int
 }
@@ -239,7 +241,7 @@ func (s *search) settled(r result) {
 	n := l.hosts[i]
 	n.rtt = min(n.rtt, r.reply.RTT)
 	if e := icmpError(r.reply); e != nil {
-		n.labels = e.MPLS
+		n.labels, n.nat, n.quoted = e.MPLS, e.NAT, e.Quoted
 	}
 	if refusal != nil {
 		c.refusal = n

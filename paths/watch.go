@@ -39,6 +39,8 @@ type Router struct {
 	Target bool             `json:"target,omitempty"` // it is the target: an echo reply came
 	TTL    int              `json:"ttl,omitempty"`    // with which its last answer arrived; 0: unknown
 	Labels []ping.MPLSLabel `json:"mpls,omitempty"`   // of its last answer (RFC 4950)
+	NAT    bool             `json:"nat,omitempty"`    // of that, as in a ping.ICMPError
+	Quoted netip.Addr       `json:"quoted,omitzero"`  // of that, as there
 	Since  time.Time        `json:"since,omitzero"`   // it has been the one that answers here
 	Last   time.Time        `json:"last,omitzero"`    // its last answer came
 	RTT    time.Duration    `json:"rtt_ns,omitempty"` // of that

@@ -287,3 +287,27 @@ func TestWatchUnsent(t *testing.T) {
 		}
 	})
 }
+
+// What a router's errors show of a NAT is told with it, as long as they do.
+func TestWatchNAT(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, _ := chain("192.0.2.1", "192.0.2.2", target)
+		f := newFork(func(uint64) int { return 0 }, n)
+		begin, inside := time.Now(), netip.MustParseAddr("10.0.0.5")
+		f.change = func(m *ping.Message) {
+			if m.Err != nil && m.Err.From.String() == "192.0.2.2" && time.Since(begin) < 5*time.Second {
+				m.Addr = inside
+			}
+		}
+		rounds, err := watch(t, f.pinger(t), target, paths.WithRounds(10))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range map[int]netip.Addr{3: inside, 9: {}} {
+			hops := rounds[i].Hops
+			if r := hops[1].Routers[0]; r.Quoted != want || r.NAT != want.IsValid() || hops[0].Routers[0].NAT {
+				t.Errorf("round %d: %+v", i, hops)
+			}
+		}
+	})
+}

@@ -219,9 +219,10 @@ func (h *hop) answered(r ping.Reply, from netip.Addr) {
 		is.Statistics.Target = from
 	}
 	is := &h.routers[0]
-	is.TTL, is.RTT, is.Last, is.Labels = r.TTL, r.RTT, r.Received, nil
+	is.TTL, is.RTT, is.Last = r.TTL, r.RTT, r.Received
+	is.Labels, is.NAT, is.Quoted = nil, false, netip.Addr{}
 	if e := icmpError(r); e != nil {
-		is.Labels = e.MPLS
+		is.Labels, is.NAT, is.Quoted = e.MPLS, e.NAT, e.Quoted
 	}
 	r.Err = nil
 	is.Statistics.Add(r)

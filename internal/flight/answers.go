@@ -74,6 +74,7 @@ func (t *Table) Accept(p *wire.Packet, read Stamp) {
 	known := e.HasCookie(s.cookie, size)
 	switch {
 	case p.Err != nil && known && proof && v6 == s.isV6():
+		s.noteNAT(p, elsewhere)
 		t.arrive(s, &a) // wherever a translated destination says that it went
 	case p.Err != nil && (elsewhere || !known && e.OfAnother(size)):
 		t.stray(s, &a)
@@ -91,6 +92,18 @@ func (t *Table) Accept(p *wire.Packet, read Stamp) {
 		t.tell(Corrupted, s, &a)
 	default:
 		t.arrive(s, &a)
+	}
+}
+
+// noteNAT notes in an ICMP error, which quotes the whole cookie of the probe, what shows that it was translated.
+func (s *slot) noteNAT(p *wire.Packet, elsewhere bool) {
+	switch e := p.Err; {
+	case elsewhere:
+		e.NAT, e.Quoted = true, p.Addr
+	case e.InTransit() && e.From.As16() == s.dst:
+		e.NAT = true
+	case !s.isV6() && s.extension == 0:
+		e.NAT = !wire.ChecksumFits(p.Data, int(s.size))
 	}
 }
 

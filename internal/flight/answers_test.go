@@ -222,6 +222,13 @@ func TestWhatErrorsQuote(t *testing.T) {
 				if got != want || f.counts.Stray == 1 == got {
 					t.Errorf("%s, v6 %v, translated %v: ended %v, want %v; %+v", c.name, v6, nat, got, want, f.counts)
 				}
+				quoted := netip.Addr{}
+				if nat && got {
+					quoted = m.Addr
+				}
+				if m.Err.NAT != quoted.IsValid() || m.Err.Quoted != quoted {
+					t.Errorf("%s, v6 %v, translated %v: NAT %v, of %v", c.name, v6, nat, m.Err.NAT, m.Err.Quoted)
+				}
 			}
 		}
 	}

@@ -27,3 +27,29 @@ func TestChecksum(t *testing.T) {
 		}
 	}
 }
+
+// The checksum is known to fit, or not to, from header and cookie, whatever the size.
+func TestChecksumFits(t *testing.T) {
+	for _, size := range []int{CookieLen, CookieLen + 1, 56, 57, 300, 1472, MaxPayload4} {
+		template, err := NewTemplate(false, size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 100 {
+			b := AppendEcho(nil, template, uint16(i), uint64(i)*0x9e3779b97f4a7c15)
+			if !ChecksumFits(b, size) {
+				t.Fatalf("size %d: a checksum that is not there does not fit", size)
+			}
+			binary.BigEndian.PutUint16(b[4:], uint16(i*i))
+			binary.BigEndian.PutUint16(b[2:], Checksum(b))
+			b = b[:HeaderLen+CookieLen]
+			if !ChecksumFits(b, size) {
+				t.Errorf("size %d: %x does not fit", size, b)
+			}
+			b[5] ^= 1
+			if (b[2]|b[3] == 0) != ChecksumFits(b, size) {
+				t.Errorf("size %d: %x fits, of another identifier", size, b)
+			}
+		}
+	}
+}

@@ -26,7 +26,7 @@ const (
 
 // NewTemplate returns an echo request with size bytes of payload, whose sequence number and cookie are still to be
 // filled in. The payload counts up from 0 and begins again after 255, so that a corrupted byte shows. Templates are
-// shared and never written to.
+// shared and never written to. The checksum is 0: that, and the identifier, are the link's.
 func NewTemplate(v6 bool, size int) ([]byte, error) {
 	payload := make([]byte, size)
 	for i := range payload {
@@ -40,11 +40,11 @@ func NewTemplate(v6 bool, size int) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("echo request of %d bytes: %w", size, err)
 	}
+	b[2], b[3] = 0, 0
 	return b, nil
 }
 
-// AppendEcho appends the template to b, with its sequence number and as much of the cookie as fits. The template's
-// checksum no longer fits then: that, and the identifier, are the link's.
+// AppendEcho appends the template to b, with its sequence number and as much of the cookie as fits.
 func AppendEcho(b, template []byte, seq uint16, cookie uint64) []byte {
 	start := len(b)
 	b = append(b, template...)

@@ -48,6 +48,10 @@ type Error struct {
 	Interfaces []Interface
 	// Objects are all objects of the error's extension, in order, those too of which MPLS and Interfaces are made.
 	Objects []Object
+	// NAT says that the quoted message was translated on the way, and Quoted where it was headed for, if that is another
+	// address than it was sent to; else invalid. The table of probes in flight sets both.
+	NAT    bool
+	Quoted netip.Addr
 }
 
 // A Label is one entry of an MPLS label stack (RFC 3032 section 2.1).
