@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/icmpsock/ping"
@@ -52,13 +51,17 @@ func newProber(ctx context.Context, p *ping.Pinger, host string, opts []ping.Pro
 	return &prober{pinger: p, target: target, probe: opts}, nil
 }
 
-// run does as the planner says until that is done, a probe cannot even be made, or ctx ends.
+// run does as the planner says until that is done, a probe cannot even be made, or ctx ends. The planner is told at the
+// end of what is in flight then.
 func (b *prober) run(ctx context.Context, pl planner) error {
 	ctx, cancel := context.WithCancel(ctx)
-	var running sync.WaitGroup
-	defer running.Wait()
-	defer cancel()
+	inFlight := 0
 	results := make(chan result)
+	defer func() {
+		for cancel(); inFlight > 0; inFlight-- {
+			pl.settled(<-results)
+		}
+	}()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for now := time.Now(); pl.take(now); now = time.Now() {
@@ -68,20 +71,17 @@ func (b *prober) run(ctx context.Context, pl planner) error {
 			wait = timer.C
 		} else if ok {
 			pl.sent(p, now)
-			running.Go(func() {
-				select {
-				case results <- result{p, b.send(ctx, p)}:
-				case <-ctx.Done():
-				}
-			})
+			inFlight++
+			go func() { results <- result{p, b.send(ctx, p)} }()
 			wait = ready
 		}
 		select {
 		case r := <-results:
+			inFlight--
+			pl.settled(r)
 			if !r.reply.Target.IsValid() || ping.ErrorKind(r.reply.Err) == "closed" {
 				return r.reply.Err
 			}
-			pl.settled(r)
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-wait:
@@ -134,6 +134,14 @@ func tooBig(e *ping.ICMPError) bool {
 		return e.Type == 2 // RFC 4443 section 3.2
 	}
 	return e.Type == 3 && e.Code == 4 // RFC 792
+}
+
+// unsent is why a probe could not be sent; nil: it was.
+func unsent(r ping.Reply) error {
+	if r.Sent.IsZero() && ping.ErrorKind(r.Err) == "not_sent" {
+		return r.Err
+	}
+	return nil
 }
 
 // icmpError is the ICMP error that ended a probe; nil: none did.

@@ -211,12 +211,12 @@ func (s *search) settled(r result) {
 	s.changed = true
 	c := s.cell(r.distance, r.flow)
 	c.inFlight = false
-	switch {
-	case !r.reply.Sent.IsZero() || ping.ErrorKind(r.reply.Err) != "not_sent":
+	switch err := unsent(r.reply); {
+	case err == nil:
 	case c.refusal != nil: // for it was too big, and may not leave in fragments
 		c.tries = triesOfRefused
 	default:
-		s.err = r.reply.Err
+		s.err = err
 	}
 	from, refusal := judge(r.reply)
 	if refusal != nil {

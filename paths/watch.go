@@ -16,7 +16,8 @@ type Round struct {
 	Target netip.Addr `json:"target"`
 	// Reached says that the last of the Hops is the target's.
 	Reached bool `json:"reached"`
-	// Hops are the distances from 1 to that of the target, or of the farthest router that has answered.
+	// Hops are the distances from 1 to that of the target; where it is not Reached, to the first one beyond the farthest
+	// router that has answered, or if probes are refused there, to the first with a Refusal.
 	Hops []Hop `json:"hops"`
 	// Change is how the way changed; nil: it did not.
 	Change *Change `json:"change,omitempty"`
@@ -31,6 +32,8 @@ type Hop struct {
 	// Refusal is how a probe to here was refused on the way, such as "destination host unreachable"; nil where one has
 	// been answered since.
 	Refusal *ping.ICMPError `json:"refusal,omitempty"`
+	// Unsent is why the latest probe to here could not be sent, such as that there is no route; nil: it was.
+	Unsent error `json:"-"`
 }
 
 // A Router is who answered at one distance: a router, or the target itself.
@@ -65,8 +68,8 @@ type Step struct {
 // leaves limits on ICMP errors alone, see the package's description. Where a router refuses what is to go farther, the
 // distances of that and its own have a probe by turns, and only the first of those that nobody has answered is tried.
 // Linux takes 3 s to find that a host on its link is missing: where a probe waits less, by [ping.WithTimeout], that is
-// silence. A Round is yielded when the next one begins, so that the last probes of it may still be in flight; they count
-// in a later one. With WithRounds, the last is yielded once nothing is in flight.
+// silence. A Round is yielded once nothing is in flight, or else when the next one begins, so that the last probes of it
+// may still be in flight; they count in a later one. With WithRounds, the last waits for all of them.
 //
 // The way has changed where three answers in a row at some distance are not what they were: from another router, with
 // another TTL, or from the target. What was noticed together is one [Change], once each distance that answers has
@@ -74,17 +77,18 @@ type Step struct {
 // Nor is it one if a distance goes to and fro: where it has come back three times, 32 answers in a row are asked for.
 //
 // A round that falls due while the body of the loop is at work begins after that; no RTT is distorted by it. What
-// cannot be sent counts as SendErrors. An error that ends the watch comes last, with an empty Round: that of ctx, of
-// Close, of a bad option or of a name.
+// cannot be sent counts as SendErrors. An error that ends the watch comes last: that of ctx or of Close, with the Round
+// that they ended, as it stands then, and what was in flight as Pending; that of a bad option or of a name, with an
+// empty one.
 func Watch(ctx context.Context, p *ping.Pinger, host string, opts ...Option) iter.Seq2[Round, error] {
 	return func(yield func(Round, error) bool) {
 		more := true
-		err := watch(ctx, p, host, opts, func(r Round) bool {
+		last, err := watch(ctx, p, host, opts, func(r Round) bool {
 			more = yield(r, nil)
 			return more
 		})
 		if err != nil && more {
-			yield(Round{}, err)
+			yield(last, err)
 		}
 	}
 }
@@ -92,17 +96,20 @@ func Watch(ctx context.Context, p *ping.Pinger, host string, opts ...Option) ite
 // watchFlow is that of a Trace.
 const watchFlow = 1<<16 - 1
 
-func watch(ctx context.Context, p *ping.Pinger, host string, opts []Option, yield func(Round) bool) error {
+// watch yields the rounds. It returns the one that the error has ended.
+func watch(ctx context.Context, p *ping.Pinger, host string, opts []Option, yield func(Round) bool) (Round, error) {
 	c, err := newConfig(watching, opts)
 	if err != nil {
-		return err
+		return Round{}, err
 	}
 	probe := append([]ping.ProbeOption{ping.WithFlow(watchFlow)}, c.probe...)
 	b, err := newProber(ctx, p, host, probe)
 	if err != nil {
-		return err
+		return Round{}, err
 	}
-	return b.run(ctx, &watcher{way: newWay(b.target, c), yield: yield})
+	w := &watcher{way: newWay(b.target, c), yield: yield}
+	err = b.run(ctx, w)
+	return w.stand(time.Now(), nil), err
 }
 
 // A watcher is the planner of a Watch.

@@ -84,8 +84,8 @@ func TestWatch(t *testing.T) {
 	})
 }
 
-// A target that does not answer has no row, and what answers before it has. The router that refuses is asked for itself
-// and for the target by turns.
+// A way that does not get there has one silent row after the last router that answers. The router that refuses is asked
+// for itself and for the target by turns.
 func TestWatchUnreached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, hosts := chain("192.0.2.1", "192.0.2.2", target)
@@ -95,7 +95,7 @@ func TestWatchUnreached(t *testing.T) {
 			t.Fatal(err)
 		}
 		early, late := rounds[8], rounds[19]
-		if got, want := sketch(early), "192.0.2.1 9/9, 192.0.2.2 5/5"; got != want || early.Reached {
+		if got, want := sketch(early), "192.0.2.1 9/9, 192.0.2.2 5/5, * 0/5"; got != want || early.Reached {
 			t.Errorf("got %s, want %s; reached %v", got, want, early.Reached)
 		}
 		if got := sketch(late); !strings.HasSuffix(got, ", 192.0.2.9. 11/16") || !late.Reached {
@@ -271,6 +271,29 @@ func TestWatchErrors(t *testing.T) {
 	})
 }
 
+// The way is told as soon as it is known, and how it stands when ctx ends the watch, with what is in flight.
+func TestWatchCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, _ := chain("192.0.2.1", target)
+		begin := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 2505*ms)
+		defer cancel()
+		first, last := time.Duration(0), paths.Round{}
+		for r, err := range paths.Watch(ctx, n.Pinger(t), target) {
+			if last = r; r.Number == 0 && err == nil {
+				first = r.Time.Sub(begin)
+			}
+		}
+		if first > 100*ms { // not the interval
+			t.Errorf("told after %v", first)
+		}
+		if got, want := sketch(last), "192.0.2.1 3/3, 192.0.2.9. 2/3"; got != want || last.Number != 2 || !last.Reached ||
+			last.Hops[1].Routers[0].Statistics.Pending != 1 {
+			t.Errorf("round %d: got %s, want %s, with one pending", last.Number, got, want)
+		}
+	})
+}
+
 // What cannot be sent counts, and the watch goes on.
 func TestWatchUnsent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -281,6 +304,9 @@ func TestWatchUnsent(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, h := range rounds[9].Hops {
+			if h.Unsent == nil || !strings.Contains(h.Unsent.Error(), "unreachable") || rounds[3].Hops[0].Unsent != nil {
+				t.Errorf("hop %d: not sent: %v", h.Distance, h.Unsent)
+			}
 			if s := h.Routers[0].Statistics; s.Received != 5 || s.SendErrors != 5 || h.Routers[0].Addr == (netip.Addr{}) {
 				t.Errorf("hop %d: %v", h.Distance, s)
 			}

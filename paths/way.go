@@ -51,6 +51,7 @@ type way struct {
 type hop struct {
 	routers []Router // the latest first, and never empty
 	refusal *ping.ICMPError
+	unsent  error
 	refuser netip.Addr // who refused the last probe that was settled; invalid: nobody did
 	seen    Step       // of the last answer
 	heard   time.Time  // when that came
@@ -161,6 +162,7 @@ func (w *way) settled(r result) {
 		return // the target is nearer than was thought
 	}
 	h := &w.hops[r.distance-1]
+	h.unsent = unsent(r.reply)
 	from, refusal := judge(r.reply)
 	if !from.IsValid() {
 		h.routers[0].Statistics.Add(r.reply)
@@ -236,32 +238,38 @@ func (w *way) roundOver(now time.Time) bool {
 	switch last := w.last(); {
 	case w.began.IsZero() || w.following(last) <= last:
 		return false
-	case w.final():
-		return w.inFlight == 0
+	case w.inFlight == 0:
+		return true
 	}
-	return now.Sub(w.began) >= w.interval
+	return !w.final() && now.Sub(w.began) >= w.interval
 }
 
-// turn ends the round, and begins the next.
-func (w *way) turn(now time.Time) Round {
-	change := w.judge()
+// stand is how the way stands.
+func (w *way) stand(now time.Time, change *Change) Round {
 	n := w.length()
-	reached := n > 0
-	switch {
-	case !reached:
-		n = w.farthest
-	case !slices.ContainsFunc(w.hops[:n], func(h hop) bool { return h.unlike > 0 }):
-		w.hops, w.known, w.farthest = w.hops[:n], toTarget(w.known), n
+	r := Round{Number: w.round, Time: now, Target: w.target, Reached: n > 0, Change: change}
+	if !r.Reached {
+		beyond := slices.IndexFunc(w.hops[w.farthest:], func(h hop) bool { return h.refusal != nil })
+		n = min(w.farthest+1+max(beyond, 0), len(w.hops))
 	}
-	r := Round{Number: w.round, Time: now, Target: w.target, Reached: reached, Change: change}
-	for i := range min(n, len(w.hops)) {
+	for i := range w.hops[:n] {
 		h := &w.hops[i]
 		routers := slices.Clone(h.routers)
 		for k := range routers {
 			routers[k].Labels = slices.Clone(routers[k].Labels)
 		}
-		r.Hops = append(r.Hops, Hop{Distance: i + 1, Routers: routers, Refusal: h.refusal})
+		r.Hops = append(r.Hops, Hop{Distance: i + 1, Routers: routers, Refusal: h.refusal, Unsent: h.unsent})
 	}
+	return r
+}
+
+// turn ends the round, and begins the next.
+func (w *way) turn(now time.Time) Round {
+	change := w.judge()
+	if n := w.length(); n > 0 && !slices.ContainsFunc(w.hops[:n], func(h hop) bool { return h.unlike > 0 }) {
+		w.hops, w.known, w.farthest = w.hops[:n], toTarget(w.known), n
+	}
+	r := w.stand(now, change)
 	w.done = w.final()
 	w.round++
 	w.probed = 0
