@@ -52,7 +52,7 @@ func parse(args []string, w io.Writer) (*config, error) {
 	f := flag.NewFlagSet("dping", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	number(f, "c", "stop after `n` probes to each host (default: when interrupted);\n"+
-		"with -trace: print statistics of n probes to each hop;\n"+
+		"with -trace: print statistics of n rounds, a probe to each hop;\n"+
 		"with -watch: n rounds; with -paths: send n probes by each path;\n"+
 		"with -mtu: try a size n times before it counts as too big (default 5, 100 at most)", 1, math.MaxInt32,
 		func(n int) { c.count = n; add(ping.WithCount(n)) })
@@ -61,7 +61,7 @@ func parse(args []string, w io.Writer) (*config, error) {
 	number(f, "t", "send with this `ttl` or hop limit (default: the system's)", 1, 255,
 		func(n int) { add(ping.WithTTL(n)) })
 	seconds(f, "i", "send the next probe after `interval`: seconds, or 200ms, say (default 1);\n"+
-		"0: as soon as the one before is settled", "0 or more", 0,
+		"0: as soon as the one before is settled; -trace and -watch: 10ms at least", "0 or more", 0,
 		func(d time.Duration) { c.interval = d; add(ping.WithInterval(d)) })
 	seconds(f, "W", "give a probe up after `timeout`: seconds, or 200ms, say (default 1)", "more than 0", 1,
 		func(d time.Duration) { add(ping.WithTimeout(d)) })

@@ -166,7 +166,7 @@ func TestSignalInFlight(t *testing.T) {
 			"-c 3 -i 1ms -json", "1", `"seq":2,`,
 			`{.*"statistics":{.*"sent":3,.*"received":2,"lost":0,.*"pending":1,.*"loss":0.*}}\n`,
 		},
-		{"-trace -n -c 4 -i 1ms", "234", "request 4", `TRACE .*\n 1  203\.0\.113\.9 +0\.0%     [34]( +\d+\.\d{3}){5}\n`},
+		{"-trace -n -c 4 -i 1ms", "23", "request 3", `TRACE .*\n 1  203\.0\.113\.9 +0\.0%     [34]( +\d+\.\d{3}){5}\n`},
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), os.Args[0], append(strings.Fields(test.args), "-W", "1h", far)...)
@@ -179,7 +179,7 @@ func TestSignalInFlight(t *testing.T) {
 			n := -1
 			respond(t, func(r *netlab.Request) []netlab.Answer {
 				<-started
-				if 1 < r.TTL && r.TTL < 60 { // of the trace before the table, for hops beyond the first
+				if 1 < r.TTL && r.TTL < 60 { // of the first round, beyond the first distance
 					return []netlab.Answer{r.Echo()}
 				}
 				n++

@@ -27,16 +27,19 @@
 //
 // With -trace it shows the routers on the way, a line for each, as traceroute(8) does: who answered each of three
 // probes and after how long; * for silence; !H, !N, !X and the like for an ICMP error that ends the way; MPLS labels
-// in <>. With -c as well it prints a table instead, as mtr(8) does in its report: n probes go to each hop, an
-// interval apart, and there are loss, number sent, and the last, mean, best and worst RTT and its standard deviation,
-// in milliseconds; SIGINT and SIGQUIT show it once the way is known. The table grows and shrinks as the way does: the
-// target has the last line, wherever it is, and the others are of routers. Names are looked up, unless -n is given.
-// With -json there is one object {"host":..., "hop":{...}} a hop; without -c, the last one says why the way ended, as
-// its "end".
+// in <>; (NAT: for 10.0.0.5), or (NAT), where an ICMP error shows that addresses are translated on the way. With -c as
+// well it prints a table instead, as mtr(8) does in its report: there are n rounds, an interval apart and 10 ms at
+// least, with a probe to each hop, and of those loss, number sent, and the last, mean, best and worst RTT and its
+// standard deviation, in milliseconds; SIGINT and SIGQUIT show it once the way is known. The table grows and shrinks as
+// the way does. Each router has a line of its own, and so has the target, for each distance where it has answered, the
+// latest first; where the target does not answer, the last line is of the silence beyond the last router, or of who
+// refuses to let the probes go farther. Names are looked up, unless -n is given. With -json there is one object
+// {"host":..., "hop":{...}} a hop, or a line of the table; without -c, the last one says why the way ended, as its "end".
 //
 // With -watch it goes on along the way to one host, an interval for each round: on a terminal it shows the table after
 // each, else a line for each change (longer, shorter, another router, another reply TTL), and the table in the end, or
-// when SIGQUIT comes. Each router has a line of its own in it. With -json a change is {"host":..., "change":{...}}.
+// when SIGQUIT comes. With -json a change is {"host":..., "change":{...}}. What cannot be sent counts as lost, and
+// stderr tells why, once for each reason.
 //
 // With -paths it finds the routers on all paths that flows take, with two lines for each path: with -c, the loss and the
 // RTT of n probes by it, and the addresses on it. With -dot that is a graph for Graphviz; with -json, {"host":...,
@@ -104,14 +107,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, quit <-ch
 	case c.trace, c.watch:
 		names := newNames(ctx, net.DefaultResolver.LookupAddr)
 		defer names.close()
-		if c.watch {
-			return out.watch(ctx, pinger, names, quit)
-		}
-		return out.traceAll(ctx, pinger, names, quit)
+		return out.each(ctx, func(host string) (bool, error) {
+			if c.trace && c.count == 0 {
+				return out.trace(ctx, pinger, names, host)
+			}
+			return out.follow(ctx, pinger, names, host, quit)
+		})
 	case c.ask:
 		return out.probeAll(ctx, pinger)
 	case c.paths:
-		return out.pathsAll(ctx, pinger)
+		return out.each(ctx, func(host string) (bool, error) { return out.pathsTo(ctx, pinger, host) })
 	case c.mtu:
 		return out.mtuAll(ctx, pinger)
 	}

@@ -98,7 +98,7 @@ func mtuHopText(h ping.MTUHop) string {
 	case !h.Router.IsValid():
 		text += "*"
 	default:
-		text += fmt.Sprintf("%v  %.3f ms", h.Router, float64(h.RTT)/1e6)
+		text += fmt.Sprintf("%v  %.3f ms", h.Router, float64(h.RTT)/1e6) + natText(h.NAT, h.Quoted)
 	}
 	if h.MTU > 0 {
 		text += fmt.Sprintf("  %d bytes", h.MTU)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -168,6 +169,30 @@ func (o *output) status(targets []*target) int {
 		default:
 			status = 1
 		}
+	}
+	return status
+}
+
+// each shows one host after another, and returns the exit status.
+func (o *output) each(ctx context.Context, show func(host string) (reached bool, err error)) int {
+	status := 0
+	for _, host := range o.config.hosts {
+		reached, err := false, ctx.Err()
+		if err == nil {
+			reached, err = show(host)
+		}
+		switch {
+		case err != nil && ctx.Err() == nil:
+			o.mu.Lock()
+			o.giveUp(host, err)
+			o.mu.Unlock()
+			status = 2
+		case !reached:
+			status = max(status, 1)
+		}
+	}
+	if o.failed {
+		return 2
 	}
 	return status
 }

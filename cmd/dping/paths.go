@@ -9,27 +9,6 @@ import (
 	"github.com/icmpsock/ping/paths"
 )
 
-// pathsAll shows all paths to each host, one host after another, and returns the exit status.
-func (o *output) pathsAll(ctx context.Context, p *ping.Pinger) int {
-	status := 0
-	for _, host := range o.config.hosts {
-		reached, err := o.pathsTo(ctx, p, host)
-		switch {
-		case err != nil && ctx.Err() == nil:
-			o.mu.Lock()
-			o.giveUp(host, err)
-			o.mu.Unlock()
-			status = 2
-		case !reached:
-			status = max(status, 1)
-		}
-	}
-	if o.failed {
-		return 2
-	}
-	return status
-}
-
 // pathsTo shows all paths to one host. With a count their loss and RTT are measured.
 func (o *output) pathsTo(ctx context.Context, p *ping.Pinger, host string) (reached bool, err error) {
 	g, err := paths.Enumerate(ctx, p, host, paths.WithMaxHops(o.config.maxHops))

@@ -12,7 +12,7 @@ import (
 // A way through Linux's routers is watched, and is the only one.
 func TestWatchAndPaths(t *testing.T) {
 	netlab.Require(t)
-	way(t)
+	threeHops(t)
 	const stats = ` +0\.0%     3( +\d+\.\d{3}){5}\n`
 	for _, host := range []string{"10.66.2.2", "2001:db8:662::2"} {
 		near, far := "10.66.0.2", "10.66.1.2"
@@ -49,6 +49,9 @@ func TestWatchAndPaths(t *testing.T) {
 func TestPathsErrors(t *testing.T) {
 	netlab.Require(t)
 	wantRun(t, "-paths "+far, 2, ``, `dping: .*network is unreachable\n`)
-	wantRun(t, "-watch -c 1 "+far, 1, ``, ``)
+	const noRoute = `dping: 203\.0\.113\.9: .*network is unreachable\n`
+	wantRun(t, "-watch -c 2 -i 10ms "+far, 2, `WATCH .*\n 1  \* .*\n`, noRoute)
+	wantRun(t, "-trace -c 100 -i 1h "+far, 2, ``, noRoute)
+	wantRun(t, "-trace -c 100 -i 1h -json "+far, 2, `{"host":"203\.0\.113\.9","kind":"not_sent","error":".*"}\n`, noRoute)
 	wantRun(t, "-watch -c 1 -m 1 -W 10ms nobody.invalid", 2, ``, `dping: nobody\.invalid: .*\n`)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"os"
 	"strings"
 
 	"github.com/icmpsock/ping"
@@ -19,42 +18,12 @@ type hopRecord struct {
 	End      ping.TraceEnd         `json:"end,omitempty"`
 }
 
-// traceAll shows the way to each host, one after another, and returns the exit status.
-func (o *output) traceAll(ctx context.Context, p *ping.Pinger, n *names, quit <-chan os.Signal) int {
-	status := 0
-	for _, host := range o.config.hosts {
-		reached, err := false, ctx.Err()
-		var addr netip.Addr
-		if err == nil {
-			addr, err = p.Resolve(ctx, host)
-		}
-		switch {
-		case err != nil:
-		case o.config.count > 0:
-			reached, err = o.report(ctx, p, n, host, addr, quit)
-		default:
-			reached, err = o.trace(ctx, p, n, host, addr)
-		}
-		switch {
-		case err != nil && ctx.Err() == nil:
-			o.mu.Lock()
-			o.giveUp(host, err)
-			o.mu.Unlock()
-			status = 2
-		case !reached:
-			status = max(status, 1)
-		}
-	}
-	if o.failed {
-		return 2
-	}
-	return status
-}
-
 // trace shows the hops as they come, while their names are looked up.
-func (o *output) trace(
-	ctx context.Context, p *ping.Pinger, n *names, host string, addr netip.Addr,
-) (reached bool, err error) {
+func (o *output) trace(ctx context.Context, p *ping.Pinger, n *names, host string) (reached bool, err error) {
+	addr, err := p.Resolve(ctx, host)
+	if err != nil {
+		return false, err
+	}
 	if !o.config.json {
 		o.print(fmt.Sprintf("TRACE %s (%v): %d hops max, %d data bytes", host, addr, o.config.maxHops, o.config.size))
 	}

@@ -4,15 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/netip"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/icmpsock/ping"
+	"github.com/icmpsock/ping/paths"
 )
 
 var (
@@ -73,6 +72,10 @@ func TestShowHop(t *testing.T) {
 			" 3  gw.example (10.0.0.1) <MPLS:L=16,E=1,S=1,T=9>  0.001 ms\n", " 3  10.0.0.1 <MPLS:L=16,E=1,S=1,T=9>  0.001 ms\n",
 		},
 		{
+			"NAT", ping.Hop{Distance: 3, Replies: []ping.Reply{by(hop1, us, func(e *ping.ICMPError) { e.NAT, e.Quoted = true, hop3 })}},
+			" 3  gw.example (10.0.0.1) (NAT: for 10.0.0.3)  0.001 ms\n", " 3  10.0.0.1 (NAT: for 10.0.0.3)  0.001 ms\n",
+		},
+		{
 			"the target", ping.Hop{Distance: 4, Replies: []ping.Reply{{From: hop3, RTT: us, TTL: 60, Size: 64, Sent: whenSent}}},
 			" 4  10.0.0.3  0.001 ms\n", "",
 		},
@@ -123,104 +126,47 @@ func TestShowHopJSON(t *testing.T) {
 func TestTable(t *testing.T) {
 	const ms = time.Millisecond
 	router6 := netip.MustParseAddr("2001:db8::fe")
-	hops := make([]hopReport, 4)
-	labels := func(e *ping.ICMPError) {
-		e.MPLS = []ping.MPLSLabel{{Label: 16, TrafficClass: 1, TTL: 9}, {Label: 3, TTL: 1}}
-	}
-	for i, replies := range [][]ping.Reply{
-		{by(hop1, 3*ms), by(hop1, ms, labels), by(hop1, 2*ms), by(hop1, 2*ms)},
-		{by(hop2, 3*ms), {Seq: 1, Sent: whenSent, Err: ping.ErrTimeout}, by(router6, ms), by(hop2, 5*ms)},
-		{{Sent: whenSent, Err: ping.ErrTimeout}, {Seq: 1, Err: errors.New("not sent")}},
-		{by(hop3, 10*ms, hostUnreachable), by(hop3, 1500*ms, hostUnreachable)},
-	} {
-		hops[i].Distance = i + 1
-		for _, r := range replies {
-			hops[i].settle(r)
+	router := func(addr netip.Addr, replies ...ping.Reply) paths.Router {
+		r := paths.Router{Addr: addr}
+		for _, reply := range replies {
+			if r.Statistics.Add(reply); reply.Err == nil {
+				r.RTT = reply.RTT
+			}
 		}
+		return r
 	}
-	hops[0].Names = map[netip.Addr]string{hop1: "gw.example"}
+	echo := func(rtt time.Duration) ping.Reply { return ping.Reply{RTT: rtt, Sent: whenSent} }
+	lost := ping.Reply{Sent: whenSent, Err: ping.ErrTimeout}
+	labelled := router(hop1, echo(3*ms), echo(ms), echo(2*ms), echo(2*ms))
+	labelled.Labels = []ping.MPLSLabel{{Label: 16, TrafficClass: 1, TTL: 9}, {Label: 3, TTL: 1}}
+	translated, targets := router(hop2, echo(3*ms), lost, echo(5*ms)), router(router6, echo(ms))
+	translated.NAT, translated.Quoted, targets.NAT = true, netip.MustParseAddr("10.9.9.9"), true
+	host := router(hop3, echo(10*ms), echo(1500*ms))
+	host.Target = true
+	o := &output{config: &config{}}
+	rows := o.rows(paths.Round{Target: hop3, Hops: []paths.Hop{
+		{Distance: 1, Routers: []paths.Router{labelled}},
+		{Distance: 2, Routers: []paths.Router{translated, targets}},
+		{Distance: 3, Routers: []paths.Router{router(netip.Addr{}, lost, ping.Reply{Seq: 1, Err: errors.New("not sent")})}},
+		{Distance: 4, Routers: []paths.Router{host}, Refusal: &ping.ICMPError{Type: 3, Code: 1, From: hop2}},
+	}}, testNames(t).of)
 	const want = `TRACE host (10.0.0.9)        loss  sent     last     mean     best    worst    stdev
  1  gw.example (10.0.0.1)    0.0%     4    2.000    2.000    1.000    3.000    0.707
     [MPLS: Lbl 16 TC 1 S 0 TTL 9]
     [MPLS: Lbl 3 TC 0 S 1 TTL 1]
- 2  10.0.0.2                25.0%     4    5.000    3.000    1.000    5.000    1.633
-    2001:db8::fe
+ 2  10.0.0.2                33.3%     3    5.000    4.000    3.000    5.000    1.000
+    (NAT: for 10.9.9.9)
+ 2  2001:db8::fe             0.0%     1    1.000    1.000    1.000    1.000    0.000
+    (NAT)
  3  *                      100.0%     1
  4  10.0.0.3                 0.0%     2 1500.000  755.000   10.000 1500.000  745.000
-    destination host unreachable`
-	if got := table("TRACE host (10.0.0.9)", hops); got != want {
+    destination host unreachable, from 10.0.0.2`
+	if got := table("TRACE host (10.0.0.9)", rows); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	for i, h := range hops {
-		if h.Reached {
-			t.Errorf("hop %d is said to be the target", i+1)
+	for i, h := range rows {
+		if h.Reached != (i == len(rows)-1) || h.Statistics.Target != hop3 {
+			t.Errorf("row %d: %+v", i, h)
 		}
 	}
-	hops[3].settle(ping.Reply{From: hop3, RTT: ms, Sent: whenSent})
-	if !hops[3].Reached || hops[3].Last != ms {
-		t.Errorf("got %+v", hops[3])
-	}
-}
-
-// The table is as long as the way is. What a router has to do with is never in one line with what the target has, and the
-// target keeps its own wherever it is.
-func TestReportLength(t *testing.T) {
-	const ms = time.Millisecond
-	target := netip.MustParseAddr("10.0.0.9")
-	echo := ping.Reply{From: target, RTT: 5 * ms, Sent: whenSent}
-	silence := ping.Reply{Sent: whenSent, Err: ping.ErrTimeout}
-	r := &report{host: "host", addr: target, maxHops: 5, target: newHopReport(0, target)}
-	ended := 0
-	probe := func() *hopReport {
-		h := newHopReport(len(r.routers)+1, target)
-		r.routers, r.probes = append(r.routers, h), append(r.probes, func() { ended++ })
-		return h
-	}
-	// expect compares the lines: distance, who answered, how many of how many.
-	expect := func(what string, want ...string) {
-		t.Helper()
-		var got []string
-		for _, h := range r.hops() {
-			got = append(got, fmt.Sprint(h.Distance, h.who(), h.Statistics.Received, "/", h.Statistics.Sent, h.Refusal))
-		}
-		if !slices.Equal(got, want) {
-			t.Errorf("%s: got %q, want %q", what, got, want)
-		}
-	}
-	first, second, third := probe(), probe(), probe()
-	settle := func(h *hopReport, reply ping.Reply, want bool) {
-		t.Helper()
-		if longer := r.settle(h, reply); longer != want {
-			t.Errorf("hop %d: longer: %v, want %v", h.Distance, longer, want)
-		}
-	}
-	settle(first, by(hop1, ms), false)
-	settle(second, by(hop2, ms), false)
-	settle(third, silence, false)
-	expect("silence", "1 [10.0.0.1] 1/1", "2 [10.0.0.2] 1/1", "3 [*] 0/1")
-	settle(third, echo, false)
-	settle(third, silence, false)
-	settle(third, by(hop2, ms, hostUnreachable), false)
-	expect("reached", "1 [10.0.0.1] 1/1", "2 [10.0.0.2] 1/1", "3 [10.0.0.9] 1/4destination host unreachable")
-
-	settle(third, by(hop3, ms), true)
-	fourth := probe()
-	expect("longer", "1 [10.0.0.1] 1/1", "2 [10.0.0.2] 1/1", "3 [10.0.0.3] 1/1", "4 [10.0.0.9] 1/4")
-	settle(fourth, echo, false)
-	settle(third, silence, false)
-	expect("reached there", "1 [10.0.0.1] 1/1", "2 [10.0.0.2] 1/1", "3 [10.0.0.3] 1/2", "4 [10.0.0.9] 2/5")
-
-	settle(second, echo, false)
-	settle(third, by(hop3, ms), false)
-	settle(fourth, echo, false)
-	expect("shorter", "1 [10.0.0.1] 1/1", "2 [10.0.0.9] 3/6")
-	if ended != 2 {
-		t.Errorf("the probes to %d distances have been ended, want 2", ended)
-	}
-	settle(second, by(hop3, ms), true)
-	probe()
-	expect("longer again", "1 [10.0.0.1] 1/1", "2 [10.0.0.3] 1/1", "3 [10.0.0.9] 3/6")
-
-	r.maxHops = 3
-	settle(r.routers[2], by(hop3, ms), false)
 }

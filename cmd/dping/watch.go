@@ -2,65 +2,81 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"net/netip"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/paths"
 )
 
-// A watched is what is shown of a way: on a terminal all of it after each round, else what changes, and the table in the
-// end.
-type watched struct {
-	host    string
-	live    bool
+// A way is what is shown of the way to one host: with -trace -c its table in the end; with -watch on a terminal that
+// after each round, else what changes, and the table in the end.
+type way struct {
+	host string
+	live bool
+
+	// output.mu guards what follows.
 	last    paths.Round
-	changes []string // the latest
+	reached bool     // at any time
+	changes []string // the latest, for a live table
+	unsent  string   // the latest reason why something could not be sent
 }
 
-// shownChanges is how many of them are below a live table.
-const shownChanges = 5
+const (
+	// shownChanges is how many of them are below a live table.
+	shownChanges = 5
+	// leastInterval is the least that paths.WithInterval takes.
+	leastInterval = 10 * time.Millisecond
+)
 
-// watch shows the way to the host as it goes on and changes, until ctx ends or the count asked for is reached, and
-// returns the exit status.
-func (o *output) watch(ctx context.Context, p *ping.Pinger, n *names, quit <-chan os.Signal) int {
-	w := &watched{host: o.config.hosts[0], live: !o.config.json && isTerminal(o.stdout)}
+// follow shows the way to a host as it goes on and changes, until ctx ends or the count asked for is reached, and on each
+// signal from quit, once it is known.
+func (o *output) follow(
+	ctx context.Context, p *ping.Pinger, n *names, host string, quit <-chan os.Signal,
+) (reached bool, err error) {
+	w := &way{host: host, live: o.config.watch && !o.config.json && isTerminal(o.stdout)}
 	opts := []paths.Option{
-		paths.WithInterval(o.config.interval), paths.WithMaxHops(o.config.maxHops),
+		paths.WithInterval(max(o.config.interval, leastInterval)), paths.WithMaxHops(o.config.maxHops),
 		paths.WithProbe(ping.WithFlow(o.config.flow)),
 	}
 	if o.config.count > 0 {
 		opts = append(opts, paths.WithRounds(o.config.count))
 	}
-	for r, err := range paths.Watch(ctx, p, w.host, opts...) {
-		if err != nil && ctx.Err() == nil {
-			o.mu.Lock()
-			o.giveUp(w.host, err)
-			o.mu.Unlock()
-			return 2
+	known := make(chan struct{})
+	tell := sync.OnceFunc(func() { close(known) })
+	var running sync.WaitGroup
+	running.Go(func() {
+		defer tell()
+		for r, e := range paths.Watch(ctx, p, host, opts...) {
+			if err = e; err == nil && !o.config.watch {
+				if err = neverSent(r); err != nil {
+					return
+				}
+			}
+			o.turn(n, w, r)
+			tell()
 		}
-		if err != nil {
-			break
+	})
+	<-known
+	await(&running, quit, func() { o.showWay(n, w) })
+	if o.config.watch && neverSent(w.last) != nil {
+		o.failed = true // turn has told why
+	}
+	return w.reached, err
+}
+
+// neverSent is why nothing has ever been sent; nil: something was.
+func neverSent(r paths.Round) (why error) {
+	for _, h := range r.Hops {
+		for i := range h.Routers {
+			if h.Routers[i].Statistics.Sent > 0 {
+				return nil
+			}
 		}
-		o.turn(n, w, r)
-		select {
-		case <-quit:
-			o.showWay(n, w)
-		default:
-		}
+		why = h.Unsent
 	}
-	if len(w.last.Hops) > 0 {
-		o.showWay(n, w)
-	}
-	switch {
-	case o.failed:
-		return 2
-	case w.reached():
-		return 0
-	}
-	return 1
+	return why
 }
 
 // isTerminal reports whether a writer is one, or another device of characters.
@@ -73,29 +89,23 @@ func isTerminal(w any) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// reached reports whether the target has answered.
-func (w *watched) reached() bool {
-	for _, h := range w.last.Hops {
-		for _, r := range h.Routers {
-			if r.Target {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // turn shows what a round has brought.
-func (o *output) turn(n *names, w *watched, r paths.Round) {
-	w.last = r
-	for _, h := range r.Hops {
-		if addr := h.Routers[0].Addr; !o.config.numeric && addr.IsValid() {
-			n.start(addr)
-		}
-	}
+func (o *output) turn(n *names, w *way, r paths.Round) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if c := r.Change; c != nil {
+	w.last, w.reached = r, w.reached || r.Reached
+	for _, h := range r.Hops {
+		for i := range h.Routers {
+			if addr := h.Routers[i].Addr; !o.config.numeric && addr.IsValid() {
+				n.start(addr)
+			}
+		}
+		if h.Unsent != nil && h.Unsent.Error() != w.unsent {
+			w.unsent = h.Unsent.Error()
+			complain(o.stderr, h.Unsent)
+		}
+	}
+	if c := r.Change; c != nil && o.config.watch {
 		line := c.Since.Format(time.DateTime) + "  " + c.String()
 		switch w.changes = append(w.changes, line); {
 		case o.config.json:
@@ -105,13 +115,8 @@ func (o *output) turn(n *names, w *watched, r paths.Round) {
 		}
 		w.changes = w.changes[max(len(w.changes)-shownChanges, 0):]
 	}
-	if w.live {
-		text := "\x1b[H\x1b[2J" + w.table(func(addr netip.Addr) string { // to the top of an empty screen (ECMA-48)
-			if o.config.numeric {
-				return ""
-			}
-			return n.soFar(addr)
-		})
+	if w.live && len(r.Hops) > 0 {
+		text := "\x1b[H\x1b[2J" + table(o.title(w.host, r), o.rows(r, n.soFar)) // to the top of an empty screen (ECMA-48)
 		for _, line := range w.changes {
 			text += "\n" + line
 		}
@@ -120,37 +125,26 @@ func (o *output) turn(n *names, w *watched, r paths.Round) {
 }
 
 // showWay shows the way as it is now, once the names are known.
-func (o *output) showWay(n *names, w *watched) {
-	if w.live {
-		return // it is there
+func (o *output) showWay(n *names, w *way) {
+	o.mu.Lock()
+	r := w.last
+	o.mu.Unlock()
+	if w.live || len(r.Hops) == 0 {
+		return // it is there, or nothing is
 	}
-	text := w.table(func(addr netip.Addr) string { return o.named(n, []netip.Addr{addr})[addr] })
+	rows := o.rows(r, n.of)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !o.config.json {
-		o.print(text)
-		return
-	}
-	for _, h := range w.last.Hops {
-		o.encode(record{Host: w.host, Hop: h})
-	}
-}
-
-// table is that of mtr(8), with a line for each router: where several have answered at one distance, the latest first.
-func (w *watched) table(name func(netip.Addr) string) string {
-	var rows []hopReport
-	for _, h := range w.last.Hops {
-		for i, r := range h.Routers {
-			row := hopReport{Distance: h.Distance, MPLS: r.Labels, Last: r.RTT, Statistics: r.Statistics}
-			if r.Addr.IsValid() {
-				row.Addrs = []netip.Addr{r.Addr}
-				row.Names = map[netip.Addr]string{r.Addr: name(r.Addr)}
-			}
-			if i == 0 && h.Refusal != nil {
-				row.Refusal = h.Refusal.Reason()
-			}
-			rows = append(rows, row)
+	switch {
+	case !o.config.json:
+		o.print(table(o.title(w.host, r), rows))
+	case o.config.watch:
+		for _, h := range r.Hops {
+			o.encode(record{Host: w.host, Hop: h})
+		}
+	default:
+		for i := range rows {
+			o.encode(record{Host: w.host, Hop: &rows[i]})
 		}
 	}
-	return table(fmt.Sprintf("WATCH %s (%v)", w.host, w.last.Target), rows)
 }

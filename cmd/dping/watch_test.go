@@ -46,8 +46,8 @@ func TestTurn(t *testing.T) {
 	}
 	for _, live := range []bool{false, true} {
 		var stdout strings.Builder
-		o := &output{config: &config{}, stdout: &stdout}
-		w := &watched{host: "host", live: live}
+		o := &output{config: &config{watch: true}, stdout: &stdout}
+		w := &way{host: "host", live: live}
 		o.turn(n, w, r)
 		o.showWay(n, w)
 		want := change + table

@@ -14,9 +14,9 @@ import (
 	"github.com/icmpsock/ping/internal/netlab"
 )
 
-// way makes a chain of two Linux routers, each of two links, and a target beyond them. The link to the target takes
+// threeHops makes a chain of two Linux routers, each of two links, and a target beyond them. The link to the target takes
 // 1,400 bytes.
-func way(t *testing.T) {
+func threeHops(t *testing.T) {
 	t.Helper()
 	all := []*netlab.Namespace{netlab.Self(t), netlab.New(t), netlab.New(t), netlab.New(t)}
 	for i := range all[1:] {
@@ -52,7 +52,7 @@ func way(t *testing.T) {
 }
 
 func TestWay(t *testing.T) {
-	way(t)
+	threeHops(t)
 	const (
 		rtt   = `  \d+\.\d{3} ms`
 		rtts  = rtt + rtt + rtt
@@ -156,7 +156,7 @@ func TestNoWay(t *testing.T) {
 		{
 			"-trace -n -c 2 -i 0 203.0.113.13",
 			`TRACE .*\n 1  198\.51\.100\.254 +0\.0%     2( +\d+\.\d{3}){5}\n` +
-				` 2  198\.51\.100\.253 +0\.0%     2( +\d+\.\d{3}){5}\n    communication administratively prohibited\n`,
+				` 2  \* +100\.0%     2\n    communication administratively prohibited, from 198\.51\.100\.253\n`,
 		},
 	} {
 		status, stdout, stderr := dping(t, strings.Fields(test.args)...)
@@ -167,7 +167,8 @@ func TestNoWay(t *testing.T) {
 	}
 }
 
-// A way that becomes longer, and then shorter, while its table is made.
+// A way that becomes longer, and then shorter, while its table is made. What a router answered at the distance of the
+// target has a line of its own.
 func TestWayChanges(t *testing.T) {
 	var sent atomic.Int64
 	netlab.NewResponder(t, netlab.Self(t), netlab.ResponderConfig{
@@ -188,11 +189,40 @@ func TestWayChanges(t *testing.T) {
 	if status != 0 || stderr != "" {
 		t.Errorf("exit status %d, stderr %q", status, stderr)
 	}
-	wantMatch(t, stdout, `TRACE .*\n 1  198\.51\.100\.101 +0\.0% +60( +\d+\.\d{3}){5}\n 2  203\.0\.113\.5 +0\.0% +\d+( +\d+\.\d{3}){5}\n`)
+	wantMatch(t, stdout, `TRACE .*\n 1  198\.51\.100\.101 +0\.0% +60( +\d+\.\d{3}){5}\n 2  203\.0\.113\.5 +0\.0% +\d+( +\d+\.\d{3}){5}\n`+
+		` 2  198\.51\.100\.102 +0\.0% +\d+( +\d+\.\d{3}){5}\n`)
+}
+
+// What a router's errors show of a NAT is in the text and in the table, and with -json.
+func TestWayNAT(t *testing.T) {
+	respond(t, func(r *netlab.Request) []netlab.Answer {
+		if r.TTL > 1 {
+			return []netlab.Answer{r.Echo()}
+		}
+		quoted := r.Altered(func(p *netlab.Packet) { p.Dst = netip.MustParseAddr("10.0.0.5") })
+		return []netlab.Answer{netlab.ErrorQuoting(quoted, netip.MustParseAddr("198.51.100.254"), 11, 0, 0)}
+	})
+	const hint = `"nat":true,"quoted":"10\.0\.0\.5"`
+	for args, want := range map[string]string{
+		"-trace -n": `TRACE .*\n 1  198\.51\.100\.254 \(NAT: for 10\.0\.0\.5\)(  \d+\.\d{3} ms){3}\n 2  203\.0\.113\.9  .*\n`,
+		"-trace -n -c 2 -i 0": `TRACE .*\n 1  198\.51\.100\.254 +0\.0%     2 .*\n    \(NAT: for 10\.0\.0\.5\)\n` +
+			` 2  203\.0\.113\.9 +0\.0%     2 .*\n`,
+		"-trace -json":           `{.*` + hint + `.*}\n{.*}\n`,
+		"-trace -json -c 2 -i 0": `{.*"distance":1,.*` + hint + `.*}\n{.*}\n`,
+		"-watch -json -c 2":      `{.*"distance":1,.*` + hint + `.*}\n{.*}\n`,
+		"-mtu -v": ` 0 .*\n 1  198\.51\.100\.254  \d+\.\d{3} ms  \(NAT: for 10\.0\.0\.5\)  1500 bytes\n` +
+			` 2  203\.0\.113\.9  \d+\.\d{3} ms  1500 bytes\npath .*\n`,
+	} {
+		status, stdout, stderr := dping(t, append(strings.Fields(args), far)...)
+		if status != 0 || stderr != "" {
+			t.Errorf("%s: exit status %d, stderr %q, want 0 and nothing", args, status, stderr)
+		}
+		wantMatch(t, stdout, want)
+	}
 }
 
 func TestWayJSON(t *testing.T) {
-	way(t)
+	threeHops(t)
 	for args, replies := range map[string]int{"-trace -json": 3, "-trace -json -c 5 -i 1ms": 0} {
 		status, stdout, stderr := dping(t, append(strings.Fields(args), "10.66.2.2")...)
 		if status != 0 || stderr != "" {
@@ -236,7 +266,7 @@ func TestWayJSON(t *testing.T) {
 
 // SIGQUIT shows the table so far, and an interrupt ends it with what there is.
 func TestWayInterrupted(t *testing.T) {
-	way(t)
+	threeHops(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	quit := make(chan os.Signal, 1)
