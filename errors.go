@@ -154,11 +154,11 @@ type ICMPError struct {
 	Objects []ICMPObject `json:"objects,omitempty"`
 	// NAT says that a device on the way to From translates addresses or identifiers, as far as that shows in an error
 	// that quotes all of the echo request's secret, 16 bytes of ICMP: the request is headed for another address there,
-	// Quoted; or it has, over IPv4, the ICMP checksum of another identifier; or its TTL ran out in transit, and yet From
-	// is the target. False says nothing: a NAT is to put right what is quoted on the way back (RFC 5508 section 4.2).
-	// Linux's does, and gives routers behind a translated destination that destination for their address
-	// (net/netfilter/nf_nat_proto.c, nf_nat_icmp_reply_translation). The quoted source is not looked at, nor what
-	// routers may change in passing, the TTL and the DSCP.
+	// Quoted; or it has, over IPv4, another ICMP checksum than it left with, as one of another identifier has; or its TTL
+	// ran out in transit, and yet From is the target. False says nothing: a NAT is to put right what is quoted on the way
+	// back (RFC 5508 section 4.2). Linux's does, and gives routers behind a translated destination that destination for
+	// their address (net/netfilter/nf_nat_proto.c, nf_nat_icmp_reply_translation). The quoted source is not looked at,
+	// nor what routers may change in passing, the TTL and the DSCP.
 	NAT bool `json:"nat,omitempty"`
 	// Quoted is the address that the quoted echo request was headed for, where that is not the one that it was sent to;
 	// else invalid. A Transport does not set it, nor NAT: the Pinger finds both in what is quoted.

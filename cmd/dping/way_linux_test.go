@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -191,6 +192,23 @@ func TestWayChanges(t *testing.T) {
 	}
 	wantMatch(t, stdout, `TRACE .*\n 1  198\.51\.100\.101 +0\.0% +60( +\d+\.\d{3}){5}\n 2  203\.0\.113\.5 +0\.0% +\d+( +\d+\.\d{3}){5}\n`+
 		` 2  198\.51\.100\.102 +0\.0% +\d+( +\d+\.\d{3}){5}\n`)
+}
+
+// All rounds take one path, which -flow chooses: the checksum of their requests is one.
+func TestWayFlow(t *testing.T) {
+	sums := map[uint32]int{} // without the identifier, which each run has another of
+	respond(t, func(r *netlab.Request) []netlab.Answer {
+		sums[(uint32(binary.BigEndian.Uint16(r.Packet[22:]))+uint32(r.ID))%0xffff]++
+		return []netlab.Answer{r.Echo()}
+	})
+	for i, args := range []string{"-trace -n -c 5 -i 0", "-trace -n -c 5 -i 0 -flow 7", "-watch -n -c 5 -i 10ms -flow 7"} {
+		if status, stdout, stderr := dping(t, append(strings.Fields(args), far)...); status != 0 {
+			t.Errorf("%s: exit status %d, %s, %s", args, status, stdout, stderr)
+		}
+		if want := min(i+1, 2); len(sums) != want {
+			t.Errorf("%s: checksums %v, want %d", args, sums, want)
+		}
+	}
 }
 
 // What a router's errors show of a NAT is in the text and in the table, and with -json.
