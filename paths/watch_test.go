@@ -271,6 +271,23 @@ func TestWatchErrors(t *testing.T) {
 	})
 }
 
+// A refusal is told where the probes are refused first, beyond a silent router too.
+func TestWatchRefusedBeyondSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, hosts := chain("192.0.2.1", "192.0.2.2", target)
+		hosts[1].Set(pingtest.Silent())
+		hosts[2].Set(pingtest.Unreachable("192.0.2.77"))
+		rounds, err := watch(t, n.Pinger(t), target, paths.WithRounds(6))
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := rounds[5]
+		if got, want := sketch(last), "192.0.2.1 6/6, * 0/6, * 0/6"; got != want || last.Hops[2].Refusal == nil {
+			t.Errorf("got %s, want %s with a refusal: %+v", got, want, last.Hops)
+		}
+	})
+}
+
 // The way is told as soon as it is known, and how it stands when ctx ends the watch, with what is in flight.
 func TestWatchCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
