@@ -127,7 +127,8 @@ func TestNATOfLinux(t *testing.T) {
 		ns.Route(t, netip.MustParsePrefix("203.0.113.0/24"), chain.Addrs4[i], "")
 	}
 	chain.Routers[1].Do(t, func() {
-		cmd := exec.Command(nft, fmt.Sprintf("add table ip nat; add chain ip nat in { type nat hook prerouting priority -100; }; "+
+		cmd := exec.Command(nft, fmt.Sprintf("add table ip nat; "+
+			"add chain ip nat in { type nat hook prerouting priority -100; }; "+
 			"add rule ip nat in ip daddr 203.0.113.9 dnat to %v", chain.Addrs4[3]))
 		if text, err := cmd.CombinedOutput(); err != nil {
 			skipped.Test(t, fmt.Sprintf("nft: %v: %s", err, text))

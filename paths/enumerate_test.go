@@ -279,7 +279,8 @@ func TestEnumerateNAT(t *testing.T) {
 			}
 		}
 		g, err := paths.Enumerate(t.Context(), f.pinger(t), target)
-		if err != nil || len(g.Nodes) != 3 || g.Nodes[0].NAT || !g.Nodes[1].NAT || g.Nodes[1].Quoted != inside || g.Nodes[2].NAT {
+		if err != nil || len(g.Nodes) != 3 || g.Nodes[0].NAT || g.Nodes[2].NAT ||
+			!g.Nodes[1].NAT || g.Nodes[1].Quoted != inside {
 			t.Errorf("got %+v, %v", g, err)
 		}
 	})

@@ -68,8 +68,8 @@ type Step struct {
 // leaves limits on ICMP errors alone, see the package's description. Where a router refuses what is to go farther, the
 // distances of that and its own have a probe by turns, and only the first of those that nobody has answered is tried.
 // Linux takes 3 s to find that a host on its link is missing: where a probe waits less, by [ping.WithTimeout], that is
-// silence. A Round is yielded once nothing is in flight, or else when the next one begins, so that the last probes of it
-// may still be in flight; they count in a later one. With WithRounds, the last waits for all of them.
+// silence. A Round is yielded once nothing is in flight, or else when the next one begins, so that the last probes of
+// it may still be in flight; they count in a later one. With WithRounds, the last waits for all of them.
 //
 // The way has changed where three answers in a row at some distance are not what they were: from another router, with
 // another TTL, or from the target. What was noticed together is one [Change], once each distance that answers has

@@ -34,7 +34,8 @@
 // the way does. Each router has a line of its own, and so has the target, for each distance where it has answered, the
 // latest first; where the target does not answer, the last line is of the silence beyond the last router, or of who
 // refuses to let the probes go farther. Names are looked up, unless -n is given. With -json there is one object
-// {"host":..., "hop":{...}} a hop, or a line of the table; without -c, the last one says why the way ended, as its "end".
+// {"host":..., "hop":{...}} a hop, or a line of the table; without -c, the last one says why the way ended, as its
+// "end".
 //
 // With -watch it goes on along the way to one host, an interval for each round: on a terminal it shows the table after
 // each, else a line for each change (longer, shorter, another router, another reply TTL), and the table in the end, or

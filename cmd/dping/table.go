@@ -11,8 +11,8 @@ import (
 	"github.com/icmpsock/ping/paths"
 )
 
-// A row is a line of the table of -watch and -trace -c, or a hop of the latter with -json: of a router, or of the target,
-// where they answer at some distance.
+// A row is a line of the table of -watch and -trace -c, or a hop of the latter with -json: of a router, or of the
+// target, where they answer at some distance.
 type row struct {
 	Distance   int                   `json:"distance"`
 	Reached    bool                  `json:"reached"` // it is the target
@@ -31,8 +31,8 @@ func (o *output) rows(r paths.Round, name func(netip.Addr) string) (rows []row) 
 	for _, h := range r.Hops {
 		for i, is := range h.Routers {
 			line := row{
-				Distance: h.Distance, Reached: is.Target, Addrs: []netip.Addr{}, MPLS: is.Labels, NAT: is.NAT, Quoted: is.Quoted,
-				Last: is.RTT, Statistics: is.Statistics,
+				Distance: h.Distance, Reached: is.Target, Addrs: []netip.Addr{}, MPLS: is.Labels,
+				NAT: is.NAT, Quoted: is.Quoted, Last: is.RTT, Statistics: is.Statistics,
 			}
 			line.Statistics.Target = r.Target
 			if is.Addr.IsValid() {

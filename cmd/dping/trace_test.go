@@ -49,6 +49,7 @@ func TestShowHop(t *testing.T) {
 	const us = time.Microsecond
 	silence := ping.Reply{Sent: whenSent, Err: ping.ErrTimeout}
 	labels := func(e *ping.ICMPError) { e.MPLS = []ping.MPLSLabel{{Label: 16, TrafficClass: 1, TTL: 9}} }
+	translated := func(e *ping.ICMPError) { e.NAT, e.Quoted = true, hop3 }
 	for _, test := range []struct {
 		name        string
 		hop         ping.Hop
@@ -72,7 +73,7 @@ func TestShowHop(t *testing.T) {
 			" 3  gw.example (10.0.0.1) <MPLS:L=16,E=1,S=1,T=9>  0.001 ms\n", " 3  10.0.0.1 <MPLS:L=16,E=1,S=1,T=9>  0.001 ms\n",
 		},
 		{
-			"NAT", ping.Hop{Distance: 3, Replies: []ping.Reply{by(hop1, us, func(e *ping.ICMPError) { e.NAT, e.Quoted = true, hop3 })}},
+			"NAT", ping.Hop{Distance: 3, Replies: []ping.Reply{by(hop1, us, translated)}},
 			" 3  gw.example (10.0.0.1) (NAT: for 10.0.0.3)  0.001 ms\n", " 3  10.0.0.1 (NAT: for 10.0.0.3)  0.001 ms\n",
 		},
 		{

@@ -30,8 +30,8 @@ const (
 	leastInterval = 10 * time.Millisecond
 )
 
-// follow shows the way to a host as it goes on and changes, until ctx ends or the count asked for is reached, and on each
-// signal from quit, once it is known.
+// follow shows the way to a host as it goes on and changes, until ctx ends or the count asked for is reached, and on
+// each signal from quit, once it is known.
 func (o *output) follow(
 	ctx context.Context, p *ping.Pinger, n *names, host string, quit <-chan os.Signal,
 ) (reached bool, err error) {
@@ -116,7 +116,8 @@ func (o *output) turn(n *names, w *way, r paths.Round) {
 		w.changes = w.changes[max(len(w.changes)-shownChanges, 0):]
 	}
 	if w.live && len(r.Hops) > 0 {
-		text := "\x1b[H\x1b[2J" + table(o.title(w.host, r), o.rows(r, n.soFar)) // to the top of an empty screen (ECMA-48)
+		const top = "\x1b[H\x1b[2J" // of an empty screen (ECMA-48)
+		text := top + table(o.title(w.host, r), o.rows(r, n.soFar))
 		for _, line := range w.changes {
 			text += "\n" + line
 		}

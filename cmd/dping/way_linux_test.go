@@ -15,8 +15,8 @@ import (
 	"github.com/icmpsock/ping/internal/netlab"
 )
 
-// threeHops makes a chain of two Linux routers, each of two links, and a target beyond them. The link to the target takes
-// 1,400 bytes.
+// threeHops makes a chain of two Linux routers, each of two links, and a target beyond them. The link to the target
+// takes 1,400 bytes.
 func threeHops(t *testing.T) {
 	t.Helper()
 	all := []*netlab.Namespace{netlab.Self(t), netlab.New(t), netlab.New(t), netlab.New(t)}
@@ -190,7 +190,8 @@ func TestWayChanges(t *testing.T) {
 	if status != 0 || stderr != "" {
 		t.Errorf("exit status %d, stderr %q", status, stderr)
 	}
-	wantMatch(t, stdout, `TRACE .*\n 1  198\.51\.100\.101 +0\.0% +60( +\d+\.\d{3}){5}\n 2  203\.0\.113\.5 +0\.0% +\d+( +\d+\.\d{3}){5}\n`+
+	wantMatch(t, stdout, `TRACE .*\n 1  198\.51\.100\.101 +0\.0% +60( +\d+\.\d{3}){5}\n`+
+		` 2  203\.0\.113\.5 +0\.0% +\d+( +\d+\.\d{3}){5}\n`+
 		` 2  198\.51\.100\.102 +0\.0% +\d+( +\d+\.\d{3}){5}\n`)
 }
 
