@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -197,8 +198,11 @@ func TestWayChanges(t *testing.T) {
 
 // All rounds take one path, which -flow chooses: the checksum of their requests is one.
 func TestWayFlow(t *testing.T) {
+	var mu sync.Mutex
 	sums := map[uint32]int{} // without the identifier, which each run has another of
 	respond(t, func(r *netlab.Request) []netlab.Answer {
+		mu.Lock()
+		defer mu.Unlock()
 		sums[(uint32(binary.BigEndian.Uint16(r.Packet[22:]))+uint32(r.ID))%0xffff]++
 		return []netlab.Answer{r.Echo()}
 	})
@@ -206,9 +210,11 @@ func TestWayFlow(t *testing.T) {
 		if status, stdout, stderr := dping(t, append(strings.Fields(args), far)...); status != 0 {
 			t.Errorf("%s: exit status %d, %s, %s", args, status, stdout, stderr)
 		}
+		mu.Lock()
 		if want := min(i+1, 2); len(sums) != want {
 			t.Errorf("%s: checksums %v, want %d", args, sums, want)
 		}
+		mu.Unlock()
 	}
 }
 
