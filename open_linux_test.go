@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -18,13 +17,9 @@ import (
 // openPingerAlone returns a Pinger, and the descriptors of its sockets, one of each IP version.
 func openPingerAlone(t *testing.T, opts ...ping.Option) (p *ping.Pinger, sockets []int) {
 	t.Helper()
-	before := icmpSockets(t)
+	others := icmpSockets(t)
 	p = openPinger(t, opts...)
-	for _, fd := range icmpSockets(t) {
-		if !slices.Contains(before, fd) {
-			sockets = append(sockets, fd)
-		}
-	}
+	sockets = icmpSockets(t, others...)
 	if len(sockets) != 2 {
 		t.Fatalf("New has opened %d sockets", len(sockets))
 	}

@@ -3,6 +3,7 @@ package ping_test
 import (
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -48,9 +49,9 @@ func processorTime(t testing.TB) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// icmpSockets are the descriptors of this process's ICMP sockets, whoever opened them. None is to be closed while they
-// are in use.
-func icmpSockets(t testing.TB) (sockets []int) {
+// icmpSockets are the descriptors of this process's ICMP sockets, whoever opened them, but for some: those of the
+// shared Pinger may be among them. None is to be closed while they are in use.
+func icmpSockets(t testing.TB, but ...int) (sockets []int) {
 	t.Helper()
 	files, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
@@ -62,27 +63,27 @@ func icmpSockets(t testing.TB) (sockets []int) {
 			t.Fatal(err)
 		}
 		protocol, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL)
-		if err == nil && (protocol == unix.IPPROTO_ICMP || protocol == unix.IPPROTO_ICMPV6) {
+		if err == nil && (protocol == unix.IPPROTO_ICMP || protocol == unix.IPPROTO_ICMPV6) && !slices.Contains(but, fd) {
 			sockets = append(sockets, fd)
 		}
 	}
 	return sockets
 }
 
-// shrinkBuffers has the ICMP sockets of this process receive into so many bytes, which the kernel doubles.
-func shrinkBuffers(t testing.TB, size int) {
+// shrinkBuffers has sockets receive into so many bytes, which the kernel doubles.
+func shrinkBuffers(t testing.TB, sockets []int, size int) {
 	t.Helper()
-	for _, fd := range icmpSockets(t) {
+	for _, fd := range sockets {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, size); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// bufferState is what the ICMP sockets of this process hold, in bytes, and how many messages they have dropped.
-func bufferState(t testing.TB) (held, dropped int) {
+// bufferState is what sockets hold, in bytes, and how many messages they have dropped.
+func bufferState(t testing.TB, sockets []int) (held, dropped int) {
 	t.Helper()
-	for _, fd := range icmpSockets(t) {
+	for _, fd := range sockets {
 		var info [unix.SK_MEMINFO_VARS]uint32
 		size := uint32(unsafe.Sizeof(info))
 		if _, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_MEMINFO,

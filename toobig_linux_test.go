@@ -77,6 +77,7 @@ func TestPathMTUsOverOneLink(t *testing.T) {
 	for _, c := range narrow {
 		t.Run(c.network, func(t *testing.T) {
 			narrowLink(t)
+			others := icmpSockets(t)
 			p := openPinger(t)
 			// A search needs milliseconds. Two minutes of processor time are not waited for.
 			ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
@@ -105,7 +106,7 @@ func TestPathMTUsOverOneLink(t *testing.T) {
 			if n := p.Counters(); n.LocalDrops != 0 || n.InFlight != 0 {
 				t.Errorf("counters are %+v", n)
 			}
-			if held, dropped := bufferState(t); dropped != 0 || held > 1<<16 {
+			if held, dropped := bufferState(t, icmpSockets(t, others...)); dropped != 0 || held > 1<<16 {
 				t.Errorf("the sockets have dropped %d messages, and hold %d bytes still", dropped, held)
 			}
 		})
@@ -120,17 +121,19 @@ func TestTooBigBesideStream(t *testing.T) {
 	for _, c := range narrow {
 		t.Run(c.network, func(t *testing.T) {
 			narrowLink(t)
+			others := icmpSockets(t)
 			p := openPinger(t, ping.WithDontFragment(true), ping.WithTimeout(10*time.Second))
 			if _, err := p.Ping(t.Context(), c.host(0)); err != nil {
 				t.Fatal(err)
 			}
-			shrinkBuffers(t, 212_992)
+			own := icmpSockets(t, others...)
+			shrinkBuffers(t, own, 212_992)
 			ctx, cancel := context.WithCancel(t.Context())
-			var others sync.WaitGroup
-			defer others.Wait()
+			var beside sync.WaitGroup
+			defer beside.Wait()
 			defer cancel()
 			for i := range callers {
-				others.Go(func() {
+				beside.Go(func() {
 					for ctx.Err() == nil {
 						_, err := p.Ping(ctx, c.host(1+i), ping.WithSize(c.tooBig))
 						if !errors.Is(err, syscall.EMSGSIZE) && ctx.Err() == nil {
@@ -150,8 +153,8 @@ func TestTooBigBesideStream(t *testing.T) {
 				}
 			}
 			cancel()
-			others.Wait()
-			_, dropped := bufferState(t)
+			beside.Wait()
+			_, dropped := bufferState(t, own)
 			if n := p.Counters(); s.Received != echoes || s.LocalDrops != 0 || n.LocalDrops != 0 || dropped != 0 {
 				t.Errorf("%d of %d came, and %d messages were dropped here, %d by the Counters: %v",
 					s.Received, echoes, dropped, n.LocalDrops, &s)
