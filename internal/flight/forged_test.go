@@ -12,7 +12,7 @@ import (
 )
 
 // forged is how many forged replies are offered.
-var forged = flag.Int("forged", 0, "forged replies to offer in TestForged (default 10,000,000)")
+var forged = flag.Int("forged", 0, "forged replies to offer in TestForged (default 1,000,000, with -long 10,000,000)")
 
 // A forger knows all of a probe but its cookie: the target, the identifier, the sequence number, the size. It knows
 // the cookies of all other probes.
@@ -64,10 +64,7 @@ func (f *forger) source(dst netip.Addr) netip.Addr {
 func TestForged(t *testing.T) {
 	n := *forged
 	if n == 0 {
-		n = 10_000_000
-		if testing.Short() {
-			n /= 100
-		}
+		n = atLength(t, 1_000_000, 10_000_000)
 	}
 	f, in := newTableAndInbox(false)
 	who := &forger{Rand: rand.New(rand.NewPCG(13, 14))}
