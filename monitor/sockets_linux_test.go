@@ -87,7 +87,7 @@ func TestStaleIdentifier(t *testing.T) {
 			return []netlab.Answer{r.Echo()}
 		},
 	})
-	target := monitor.Target{Name: "a", Host: "198.51.100.7", Interval: 50 * ms, Timeout: 500 * ms, Fall: 20}
+	target := monitor.Target{Name: "a", Host: "198.51.100.7", Interval: 25 * ms, Timeout: 250 * ms, Fall: 20}
 	m, next := overSockets(t, target)
 	next(monitor.StateChanged)
 	stale.Store(first.Load())

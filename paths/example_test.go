@@ -55,7 +55,7 @@ func ExampleEnumerate() {
 	p := threeHops()
 	defer p.Close()
 	ctx := context.Background()
-	g, err := paths.Enumerate(ctx, p, "www.example", paths.WithMiss(0.01))
+	g, err := paths.Enumerate(ctx, p, "www.example", paths.WithMiss(0.1))
 	if err != nil {
 		log.Fatal(err)
 	}

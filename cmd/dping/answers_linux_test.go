@@ -34,7 +34,7 @@ func TestOddHosts(t *testing.T) {
 		{"-mtu -6 2001:db8:1::8", 0, `path MTU to .*: 1500 bytes\n`},
 		{"-c 1 2001:db8:1::9", 0, `PING .*\n64 bytes from 2001:db8:1::a: icmp_seq=1 (.|\n)* 0% packet loss(.|\n)*`},
 		{
-			"-c 1 -W 500ms 198.51.100.9", 1,
+			"-c 1 -W 100ms 198.51.100.9", 1,
 			`PING .*\n64 bytes from 198\.51\.100\.10: icmp_seq=1 ttl=64 \(DIFFERENT ADDRESS!\)\n` +
 				`no answer from 198\.51\.100\.9: icmp_seq=1 \(answered from 198\.51\.100\.10\)\n(.|\n)*`,
 		},

@@ -83,7 +83,7 @@ func TestAnomalies(t *testing.T) {
 		}
 		return []netlab.Answer{late, r.Echo()}
 	})
-	const args = "-c 5 -i 0 -W 1s "
+	const args = "-c 5 -i 0 -W 400ms "
 	status, stdout, stderr := dping(t, strings.Fields(args+far)...)
 	if status != 0 || stderr != "" {
 		t.Errorf("exit status %d, stderr %q, want 0 and nothing", status, stderr)

@@ -144,7 +144,7 @@ func TestNoWay(t *testing.T) {
 	})
 	for _, test := range []struct{ args, stdout string }{
 		{
-			"-trace -n -m 3 203.0.113.5",
+			"-trace -n -m 3 -W 200ms 203.0.113.5",
 			`TRACE .*\n 1  198\.51\.100\.254(  \d+\.\d{3} ms){3}\n 2  \*  \*  \*\n 3  \*  \*  \*\n`,
 		},
 		{
