@@ -77,7 +77,7 @@ func TestAsTheKernel(t *testing.T) {
 			netlab.Self(t).SetMTU(t, "down0", mtu)
 			l.kernel.Routers[0].SetMTU(t, "up0", mtu)
 			// The far end learns of it by an answer that it loses.
-			l.ping(t, l.addrs[1][2], 1, ping.WithSize(size), ping.WithTimeout(200*ms))
+			l.ping(t, l.addrs[1][2], 1, ping.WithSize(size), ping.WithTimeout(50*ms))
 		}
 	}
 	whole, pieces := ping.WithDontFragment(true), ping.WithDontFragment(false)
@@ -156,7 +156,7 @@ func TestAsTheKernel(t *testing.T) {
 				return nil
 			}
 			s, err := l.pinger.PingN(t.Context(), l.addrs[0][2].String(), 7,
-				ping.WithTTL(1), ping.WithInterval(0), ping.WithTimeout(time.Second))
+				ping.WithTTL(1), ping.WithInterval(0), ping.WithTimeout(atLength(t, 300*ms, time.Second)))
 			return []string{fmt.Sprint(s.Errors, " of 7, ", err), strings.Join(l.ping(t, l.addrs[0][2], 1), " ")}
 		}},
 	} {

@@ -58,7 +58,7 @@ func allSocketsCalls(t *testing.T, p *ping.Pinger, host string) {
 		if r, err := p.Ping(t.Context(), host, ping.WithDontFragment(whole)); err != nil || r.TTL != thereTTL {
 			t.Errorf("%s, in one piece %t: %+v, %v", host, whole, r, err)
 		}
-		for _, r := range p.Sweep(t.Context(), many(host), ping.WithDontFragment(whole)) {
+		for _, r := range p.Sweep(t.Context(), many(t, host), ping.WithDontFragment(whole)) {
 			if r.Err != nil || r.TTL != thereTTL {
 				t.Fatalf("Sweep, %s, in one piece %t: %+v", host, whole, r)
 			}
@@ -75,7 +75,7 @@ func TestAllSocketsAndMoreProcessors(t *testing.T) {
 	p := openPinger(t, ping.WithAllSockets(true))
 	before := len(icmpSockets(t))
 	runtime.GOMAXPROCS(6)
-	for _, r := range p.Sweep(t.Context(), many("::1")) {
+	for _, r := range p.Sweep(t.Context(), many(t, "::1")) {
 		if r.Err != nil {
 			t.Fatal(r.Err)
 		}

@@ -17,7 +17,7 @@ func TestNetwork(t *testing.T) {
 	forge := func(change func(*netlab.Packet)) func(*netlab.Request, int) []netlab.Answer {
 		return func(r *netlab.Request, _ int) []netlab.Answer { return []netlab.Answer{r.Forge(change)} }
 	}
-	const slow = 6 // times, where the responder's own delay must not matter
+	slow := atLength(t, 4*ms, 6*ms) / ms // times, where the responder's own delay must not matter
 	type counts struct{ received, errors, late, duplicates, reordered, corrupted, stray int }
 	cases := []struct {
 		name   string
@@ -121,7 +121,7 @@ func TestNetwork(t *testing.T) {
 			if order != (c.want.late+c.want.reordered > 0) {
 				continue
 			}
-			interval, timeout := 40*ms, time.Second
+			interval, timeout := 40*ms, atLength(t, 500*ms, time.Second)
 			switch {
 			case c.want.received == 4:
 				timeout = 10 * time.Second // which passes for none

@@ -104,6 +104,9 @@ func (s *storm) network(ns *netlab.Namespace) []chaosFault {
 	far.Addr(s, "plain1", prefix(plain4+"2/24"))
 	far.Addr(s, "plain1", prefix(plain6+"2/64"))
 
+	for _, dev := range []string{"veth0", "void0", "plain0"} { // a firewall drops what asks for neighbours too
+		hasten(s.T, ns, dev)
+	}
 	refuse := func(how netlab.Refusal, four, six string) func() func() {
 		return func() func() {
 			a, b := ns.RefuseEchoes(s, prefix(four), how), ns.RefuseEchoes(s, prefix(six), how)

@@ -121,7 +121,7 @@ func (a *actor) some() (list []netip.Addr) {
 		addr := host
 		if network && host.Is4() {
 			b := host.As4()
-			b[3] = byte(1 + i%254)
+			b[3] = byte(1 + i%a.s.width)
 			addr = netip.AddrFrom4(b)
 		}
 		list = append(list, addr)

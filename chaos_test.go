@@ -37,6 +37,7 @@ const (
 type storm struct {
 	*testing.T
 	length   time.Duration
+	width    int // of a Sweep over a network: of many that do not answer the rest wait for 3 s
 	seed     uint64
 	expected []error // of sending, beside those that every storm expects
 	over     atomic.Bool
@@ -56,10 +57,12 @@ type pending struct {
 // newStorm returns a storm for a test that is to last as long as asked, or if that is 0, what is usual, or full with
 // -long.
 func newStorm(t *testing.T, asked, usual, full time.Duration) *storm {
+	width := 254
 	if asked == 0 {
-		asked = atLength(t, usual, full)
+		asked, width = atLength(t, usual, full), atLength(t, 30, width)
 	}
-	s := &storm{T: t, length: asked, seed: *chaosSeed, calls: make(map[*pending]struct{}), kinds: make(map[string]int)}
+	s := &storm{T: t, length: asked, width: width, seed: *chaosSeed, calls: make(map[*pending]struct{}),
+		kinds: make(map[string]int)}
 	if s.seed == 0 {
 		s.seed = rand.Uint64()
 	}
@@ -160,7 +163,7 @@ func (s *storm) until(what string, so func() bool) {
 	s.await(func() {
 		s.call("wait for "+what, time.Minute, func() {
 			for !so() && !s.over.Load() {
-				runtime.Gosched()
+				time.Sleep(ms / 10)
 			}
 		})
 	})

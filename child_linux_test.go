@@ -2,6 +2,7 @@ package ping_test
 
 import (
 	"encoding/binary"
+	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
@@ -32,9 +33,12 @@ func alone(t *testing.T, personality uintptr) bool {
 		t.Fatal(err)
 	}
 	pattern := "^" + strings.ReplaceAll(t.Name(), "/", "$/^") + "$"
-	cmd := exec.Command(executable, "-test.run="+pattern, "-test.v")
+	cmd := exec.Command(executable, "-test.run="+pattern, "-test.v", fmt.Sprintf("-long=%t", *long))
 	cmd.Env = append(os.Environ(), aloneVariable+"="+t.Name())
 	output, err := withPersonality(t, personality, cmd.CombinedOutput)
+	if strings.Contains(string(output), longRuns) {
+		skipped.Part(t, longRuns)
+	}
 	switch {
 	case err == nil && strings.Contains(string(output), "--- SKIP: "+t.Name()+" "):
 		skipped.Test(t, "alone:", string(output))

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -64,56 +63,62 @@ var remadeTargets = []struct {
 
 // A network interface is the one that has the name: where it is made anew, what runs goes on by itself.
 func TestInterfaceMadeAnew(t *testing.T) {
-	overEachKind(t, func(t *testing.T, kind ping.Option) {
-		link := newRemade(t)
-		ctx, cancel := context.WithCancel(t.Context())
-		var calls sync.WaitGroup
-		defer calls.Wait()
-		defer cancel()
-		answers := map[string]*atomic.Int64{}
-		for _, target := range remadeTargets {
-			p := openPinger(t, append(slices.Clone(target.opts), kind, ping.WithInterval(10*ms), ping.WithTimeout(100*ms))...)
-			run := func(call string, f func(seen func(ping.Reply))) {
-				n := new(atomic.Int64)
-				answers[target.name+", "+call] = n
-				calls.Go(func() {
-					f(func(r ping.Reply) {
-						if r.Err == nil {
-							n.Add(1)
-						}
-					})
+	link := newRemade(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var calls sync.WaitGroup
+	defer calls.Wait()
+	defer cancel()
+	answers := map[string]*atomic.Int64{}
+	begin := func(kind ping.SocketKind, name, host string, opts []ping.Option) {
+		p := openPinger(t, append(slices.Clone(opts), ping.WithSocket(kind), ping.WithInterval(10*ms),
+			ping.WithTimeout(100*ms))...)
+		run := func(call string, f func(seen func(ping.Reply))) {
+			n := new(atomic.Int64)
+			answers[fmt.Sprintf("%s, %v socket, %s", name, kind, call)] = n
+			calls.Go(func() {
+				f(func(r ping.Reply) {
+					if r.Err == nil {
+						n.Add(1)
+					}
 				})
-			}
-			run("Stream", func(seen func(ping.Reply)) {
-				for r := range p.Stream(ctx, target.host) {
-					seen(r)
-				}
-			})
-			run("Sweep", func(seen func(ping.Reply)) {
-				for _, r := range p.Sweep(ctx, paced(ctx, target.host)) {
-					seen(r)
-				}
-			})
-			run("Watcher", func(seen func(ping.Reply)) {
-				w := newWatcher(t, p)
-				if err := w.Add(1, netip.MustParseAddr(target.host)); err != nil {
-					t.Error(err)
-				}
-				for _, r := range w.Replies(ctx) {
-					seen(r)
-				}
 			})
 		}
-		for round := range 3 {
-			if round > 0 {
-				link.again(t)
+		run("Stream", func(seen func(ping.Reply)) {
+			for r := range p.Stream(ctx, host) {
+				seen(r)
 			}
-			for name, n := range answers {
-				before := n.Load()
-				eventually(t, name+" goes on", func() bool { return n.Load() > before+3 })
+		})
+		run("Sweep", func(seen func(ping.Reply)) {
+			for _, r := range p.Sweep(ctx, paced(ctx, host)) {
+				seen(r)
 			}
+		})
+		run("Watcher", func(seen func(ping.Reply)) {
+			w := newWatcher(t, p)
+			if err := w.Add(1, netip.MustParseAddr(host)); err != nil {
+				t.Error(err)
+			}
+			for _, r := range w.Replies(ctx) {
+				seen(r)
+			}
+		})
+	}
+	for _, target := range remadeTargets {
+		begin(ping.SocketDatagram, target.name, target.host, target.opts)
+		begin(ping.SocketRaw, target.name, target.host, target.opts)
+	}
+	for round := range atLength(t, 2, 3) {
+		if round > 0 {
+			link.again(t)
 		}
-	})
+		before := map[string]int64{}
+		for name, n := range answers {
+			before[name] = n.Load()
+		}
+		for name, n := range answers {
+			eventually(t, name+" goes on", func() bool { return n.Load() > before[name]+3 })
+		}
+	}
 }
 
 // Reopen does that at once.
@@ -143,26 +148,27 @@ func TestReopenInterfaceMadeAnew(t *testing.T) {
 func TestErrorsOnInterface(t *testing.T) {
 	chain(t)
 	hasten(t, netlab.Self(t), "c0")
-	overEachKind(t, func(t *testing.T, kind ping.Option) {
-		var all []func()
-		for _, opts := range [][]ping.Option{{}, {ping.WithWireTimestamps(true)}} {
-			p := openPinger(t, append(opts, kind, ping.WithInterface("c0"), ping.WithTimeout(time.Minute))...)
+	var all []func()
+	for _, kind := range []ping.SocketKind{ping.SocketDatagram, ping.SocketRaw} {
+		for _, wire := range []bool{false, true} {
+			p := openPinger(t, ping.WithSocket(kind), ping.WithWireTimestamps(wire), ping.WithInterface("c0"),
+				ping.WithTimeout(time.Minute))
 			for _, c := range []struct{ host, from string }{
 				{"198.51.100.77", near4}, {"2001:db8:1::77", near6}, {beyond4, "198.51.100.254"}, {beyond6, "2001:db8:1::fe"},
 			} {
 				all = append(all, func() {
 					r, err := p.Ping(t.Context(), c.host, ping.WithTTL(1))
 					if !errors.As(err, new(*ping.ICMPError)) || r.From.String() != c.from {
-						t.Errorf("%s: %+v, %v", c.host, r, err)
+						t.Errorf("%s, %v socket, wire stamps %t: %+v, %v", c.host, kind, wire, r, err)
 					}
 					if _, err := p.Ping(t.Context(), c.from); c.from != near4 && c.from != near6 && err != nil {
-						t.Errorf("%s: %v", c.from, err)
+						t.Errorf("%s, %v socket, wire stamps %t: %v", c.from, kind, wire, err)
 					}
 				})
 			}
 		}
-		together(all)
-	})
+	}
+	together(all)
 }
 
 // paced yields an address every 10 ms, until ctx ends.
@@ -181,7 +187,8 @@ func paced(ctx context.Context, host string) func(yield func(netip.Addr) bool) {
 	}
 }
 
-// Where WithInterface and the zone of WithSource are not the same interface, that is an error, which names both options.
+// Where WithInterface and the zone of WithSource are not the same interface, that is an error, which names both
+// options.
 func TestSourceOfOtherInterface(t *testing.T) {
 	newRemade(t)
 	overEachKind(t, func(t *testing.T, kind ping.Option) {

@@ -167,7 +167,8 @@ func ExampleWithGapLimit() {
 // Why the way ended is on its last hop.
 func ExampleTraceEnd() {
 	n := pingtest.NewNetwork()
-	n.Host("192.0.2.1", pingtest.Behind(n.Host("198.51.100.1", pingtest.Unreachable("198.51.100.1"))))
+	prohibited := ping.ICMPError{Type: 3, Code: 13} // by a firewall
+	n.Host("192.0.2.1", pingtest.Behind(n.Host("198.51.100.1")), pingtest.Refuse(prohibited))
 	p, err := ping.New(n.Options()...)
 	if err != nil {
 		log.Fatal(err)

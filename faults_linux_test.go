@@ -113,7 +113,8 @@ func TestFaultsPass(t *testing.T) {
 				ns.SetUp(t, "veth0", true)
 				ns.Addr(t, "veth0", prefix6) // IPv6 addresses go when a device does
 			}
-		}, is(syscall.ENETUNREACH, syscall.ENETDOWN), is(syscall.ENETUNREACH, syscall.ENETDOWN, syscall.EADDRNOTAVAIL), false},
+		}, is(syscall.ENETUNREACH, syscall.ENETDOWN),
+			is(syscall.ENETUNREACH, syscall.ENETDOWN, syscall.EADDRNOTAVAIL), false},
 		{"addresses gone", far4, far6, func(t *testing.T) func() {
 			ns.DelAddr(t, "veth0", prefix4)
 			ns.DelAddr(t, "veth0", prefix6)
@@ -133,14 +134,16 @@ func TestFaultsPass(t *testing.T) {
 			}
 		}, is(syscall.ENETUNREACH), is(syscall.ENETUNREACH), false},
 		{"prohibited", beyond4, beyond6, route(unix.RTN_PROHIBIT), is(syscall.EACCES), is(syscall.EACCES), false},
-		{"unreachable", beyond4, beyond6, route(unix.RTN_UNREACHABLE), is(syscall.EHOSTUNREACH), is(syscall.EHOSTUNREACH), false},
+		{"unreachable", beyond4, beyond6, route(unix.RTN_UNREACHABLE),
+			is(syscall.EHOSTUNREACH), is(syscall.EHOSTUNREACH), false},
 		{"black hole", beyond4, beyond6, route(unix.RTN_BLACKHOLE), is(syscall.EINVAL), is(syscall.EINVAL), false},
-		{"sends refused by a firewall", far4, far6, func(t *testing.T) func() { return ns.RefuseOutput(t) }, is(syscall.EPERM),
-			is(ping.ErrTimeout, syscall.EPERM), true},
-		{"replies dropped by a firewall", far4, far6, func(t *testing.T) func() { return ns.DropInput(t) }, is(ping.ErrTimeout),
-			is(ping.ErrTimeout), true},
-		{"no buffers", far4, far6, func(t *testing.T) func() { return ns.NoRoom(t, "veth0") }, is(ping.ErrNoRoom),
-			is(ping.ErrNoRoom, ping.ErrTimeout), false}, // IPv6 datagram sockets tell of neither (net/ipv6/ping.c, ping_v6_sendmsg)
+		{"sends refused by a firewall", far4, far6, func(t *testing.T) func() { return ns.RefuseOutput(t) },
+			is(syscall.EPERM), is(ping.ErrTimeout, syscall.EPERM), true},
+		{"replies dropped by a firewall", far4, far6, func(t *testing.T) func() { return ns.DropInput(t) },
+			is(ping.ErrTimeout), is(ping.ErrTimeout), true},
+		// IPv6 datagram sockets tell of neither (net/ipv6/ping.c, ping_v6_sendmsg).
+		{"no buffers", far4, far6, func(t *testing.T) func() { return ns.NoRoom(t, "veth0") },
+			is(ping.ErrNoRoom), is(ping.ErrNoRoom, ping.ErrTimeout), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			newResponder(t, nil)
@@ -154,16 +157,16 @@ func TestFaultsPass(t *testing.T) {
 			for _, kind := range []ping.SocketKind{ping.SocketDatagram, ping.SocketRaw} {
 				p := openPinger(t, ping.WithSocket(kind))
 				pingers = append(pingers, p)
-				opts := []ping.ProbeOption{ping.WithInterval(2 * ms), ping.WithTimeout(100 * ms)}
+				opts := []ping.ProbeOption{ping.WithInterval(2 * ms), ping.WithTimeout(30 * ms)}
 				targets = append(targets, faulty{newWatch(t, p, c.four, opts...), c.want4},
 					faulty{newWatch(t, p, c.six, opts...), c.want6})
 				if !c.everywhere {
-					locals = append(locals, newWatch(t, p, "127.0.0.1", ping.WithInterval(ms), ping.WithTimeout(time.Minute)))
+					locals = append(locals, newWatch(t, p, "127.0.0.1", ping.WithInterval(ms/5), ping.WithTimeout(time.Minute)))
 				}
 			}
 			unharmed := func() {
 				for _, w := range locals {
-					for range 20 {
+					for range atLength(t, 8, 20) {
 						w.until("a reply", answeredRightly, never)
 					}
 				}

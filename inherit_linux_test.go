@@ -79,7 +79,7 @@ func TestInherited(t *testing.T) {
 					}
 				})
 			}
-			starts := 40
+			starts := atLength(t, 15, 40)
 			if raceEnabled { // with it a program takes a second to start
 				starts = 4
 			}

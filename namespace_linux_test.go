@@ -54,8 +54,8 @@ func threadNamespaces(t *testing.T) (list []string) {
 }
 
 // many is a host so often that a Sweep puts all processors to use.
-func many(host string) iter.Seq[netip.Addr] {
-	return slices.Values(slices.Repeat([]netip.Addr{netip.MustParseAddr(host)}, 20_000))
+func many(t *testing.T, host string) iter.Seq[netip.Addr] {
+	return slices.Values(slices.Repeat([]netip.Addr{netip.MustParseAddr(host)}, atLength(t, 5000, 20_000)))
 }
 
 // A Pinger stays in the network namespace that it was opened in, whichever its callers are in: each call is answered
@@ -83,7 +83,7 @@ func TestOneNamespace(t *testing.T) {
 				t.Errorf("PathMTU: %d, %v", mtu, err)
 			}
 			n := 0
-			for _, r := range p.Sweep(t.Context(), many(host)) {
+			for _, r := range p.Sweep(t.Context(), many(t, host)) {
 				if n++; r.Err != nil || r.TTL != thereTTL {
 					t.Fatalf("Sweep: TTL %d, want %d: %v", r.TTL, thereTTL, r.Err)
 				}
@@ -174,7 +174,7 @@ func TestNamespaceForbidden(t *testing.T) {
 			check("PathMTU", err)
 			check("Reopen", p.Reopen())
 			n := 0
-			for _, r := range p.Sweep(t.Context(), many(host)) {
+			for _, r := range p.Sweep(t.Context(), many(t, host)) {
 				if n++; r.Err != nil || r.TTL != thereTTL {
 					t.Fatalf("Sweep: TTL %d, want %d: %v", r.TTL, thereTTL, r.Err)
 				}

@@ -18,23 +18,32 @@ import (
 // lets us: it asks three times. It returns how long that takes.
 func hasten(t *testing.T, ns *netlab.Namespace, dev string) (wait time.Duration) {
 	t.Helper()
-	if *long {
-		return 3 * time.Second
-	}
 	wait = 300 * ms
+	retransmission := strconv.FormatInt(wait.Milliseconds()/3, 10)
 	for _, family := range []string{"ipv4", "ipv6"} {
-		key := "net/" + family + "/neigh/" + dev + "/retrans_time_ms"
-		found := false
-		ns.Do(t, func() {
-			_, err := os.Stat("/proc/sys/" + key)
-			found = err == nil // not every Linux shows it to other user namespaces than the first
-		})
-		if !found {
+		if !setNeighbours(t, ns, family, dev, "retrans_time_ms", retransmission) {
 			return 3 * time.Second
 		}
-		ns.Sysctl(t, key, strconv.FormatInt(wait.Milliseconds()/3, 10))
 	}
 	return wait
+}
+
+// setNeighbours sets how the kernel deals with neighbours on a device (arp(7)), and reports whether it lets us. With
+// -long it is left as it is.
+func setNeighbours(t *testing.T, ns *netlab.Namespace, family, dev, name, value string) (ok bool) {
+	t.Helper()
+	if *long {
+		return false
+	}
+	key := "net/" + family + "/neigh/" + dev + "/" + name
+	ns.Do(t, func() {
+		_, err := os.Stat("/proc/sys/" + key)
+		ok = err == nil // not every Linux shows it to other user namespaces than the first
+	})
+	if ok {
+		ns.Sysctl(t, key, value)
+	}
+	return ok
 }
 
 // newLonely is a Pinger on a link without neighbours, 192.0.2.0/24, and how long the kernel waits for one.

@@ -129,10 +129,9 @@ func TestRejectedBesideHealthy(t *testing.T) {
 	const (
 		streams = 20
 		pings   = 100
-		// turns is how many requests of each stream are rejected during a Ping at most, least how many in all.
-		turns = 5
-		least = 200
+		turns   = 5 // requests of each stream that are rejected during a Ping, at most
 	)
+	least := atLength(t, 80, 200) // in all
 	overEachKind(t, func(t *testing.T, kind ping.Option) {
 		p := openPinger(t, kind)
 		filter := netlab.Self(t).RefuseEchoes(t, netip.MustParsePrefix("127.0.6.0/24"), netlab.Reject)

@@ -53,6 +53,7 @@ func TestTraceMissingByLinux(t *testing.T) {
 	self := netlab.Self(t)
 	self.Route(t, netip.MustParsePrefix("203.0.113.0/24"), netip.MustParseAddr("10.77.0.99"), "")
 	self.Route(t, netip.MustParsePrefix("2001:db8:99::/64"), netip.MustParseAddr("fd77::99"), "")
+	wait := min(hasten(t, self, "down0"), hasten(t, chain.Routers[1], "down2"))
 	var traces sync.WaitGroup
 	for _, c := range []struct {
 		host string
@@ -67,7 +68,7 @@ func TestTraceMissingByLinux(t *testing.T) {
 		p := openPinger(t)
 		traces.Go(func() {
 			var got []ping.Hop
-			for h, err := range p.Trace(t.Context(), c.host, ping.WithMaxHops(3)) {
+			for h, err := range p.Trace(t.Context(), c.host, ping.WithMaxHops(3), ping.WithTimeout(wait/3)) {
 				if err != nil {
 					t.Errorf("%s: %v", c.host, err)
 				}

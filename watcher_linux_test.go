@@ -65,7 +65,8 @@ func (s probesSeen) check(t *testing.T, c ping.Counters) {
 // Targets of both families over the kernel's sockets, whose RTTs the kernel measures, while others are added,
 // replaced and removed.
 func TestWatcherOverSockets(t *testing.T) {
-	const targets, replies = 200, 5_000
+	const targets = 200
+	replies := atLength(t, 2500, 5000)
 	overEachKind(t, func(t *testing.T, kind ping.Option) {
 		p := openPinger(t, kind)
 		w := newWatcher(t, p, ping.WithInterval(20*ms), ping.WithTimeout(time.Minute))
@@ -119,7 +120,7 @@ func TestWatcherReopenedSockets(t *testing.T) {
 	overEachKind(t, func(t *testing.T, kind ping.Option) {
 		for _, dontFragment := range []bool{false, true} {
 			p := openPinger(t, kind)
-			w := newWatcher(t, p, ping.WithInterval(5*ms), ping.WithTimeout(time.Minute), ping.WithDontFragment(dontFragment))
+			w := newWatcher(t, p, ping.WithInterval(2*ms), ping.WithTimeout(time.Minute), ping.WithDontFragment(dontFragment))
 			for i := range int64(20) {
 				add(t, w, i, []string{"127.0.0.1", "::1"}[i%2])
 			}
@@ -148,7 +149,7 @@ func TestWatcherReopenedSockets(t *testing.T) {
 func TestWatcherOneFamily(t *testing.T) {
 	for _, source := range []string{"127.0.0.1", "::1"} {
 		p := openPinger(t, ping.WithSource(netip.MustParseAddr(source)))
-		w := newWatcher(t, p, ping.WithInterval(20*ms))
+		w := newWatcher(t, p, ping.WithInterval(5*ms))
 		hosts := []string{"127.0.0.1", "::1"}
 		for i := range int64(10) {
 			add(t, w, i, hosts[i%2])
@@ -222,32 +223,37 @@ func TestWatcherOverNetwork(t *testing.T) {
 		13: {nil: true, ping.ErrDuplicate: true},
 		14: {ping.ErrTimeout: true, ping.ErrCorrupted: true},
 	}
+	n := atLength(t, 100, 200)
+	var checks []func()
 	for _, anomalies := range []bool{false, true} {
-		w := newWatcher(t, openPinger(t), ping.WithInterval(20*ms), ping.WithTimeout(100*ms), ping.WithAnomalies(anomalies))
-		for id := range want {
-			add(t, w, id, host(byte(id)).String())
-		}
-		got := map[int64]map[error]int{}
-		collect(t, w, 200, func(id int64, r ping.Reply) {
-			if got[id] == nil {
-				got[id] = map[error]int{}
+		checks = append(checks, func() {
+			w := newWatcher(t, openPinger(t), ping.WithInterval(20*ms), ping.WithTimeout(100*ms), ping.WithAnomalies(anomalies))
+			for id := range want {
+				add(t, w, id, host(byte(id)).String())
 			}
-			got[id][r.Err]++
-			if r.Err == ping.ErrLate && r.RTT < 200*ms || r.Err == nil && r.From != host(byte(id)) {
-				t.Errorf("target %d: %+v", id, r)
+			got := map[int64]map[error]int{}
+			collect(t, w, n, func(id int64, r ping.Reply) {
+				if got[id] == nil {
+					got[id] = map[error]int{}
+				}
+				got[id][r.Err]++
+				if r.Err == ping.ErrLate && r.RTT < 200*ms || r.Err == nil && r.From != host(byte(id)) {
+					t.Errorf("target %d: %+v", id, r)
+				}
+			})
+			for id, errs := range want {
+				for err := range errs {
+					asked := anomalies || err == nil || err == ping.ErrTimeout
+					if (got[id][err] > 0) != asked {
+						t.Errorf("anomalies %t, target %d: %v comes %d times", anomalies, id, err, got[id][err])
+					}
+					delete(got[id], err)
+				}
+				if len(got[id]) > 0 {
+					t.Errorf("anomalies %t, target %d: also %v", anomalies, id, got[id])
+				}
 			}
 		})
-		for id, errs := range want {
-			for err := range errs {
-				asked := anomalies || err == nil || err == ping.ErrTimeout
-				if (got[id][err] > 0) != asked {
-					t.Errorf("anomalies %t, target %d: %v comes %d times", anomalies, id, err, got[id][err])
-				}
-				delete(got[id], err)
-			}
-			if len(got[id]) > 0 {
-				t.Errorf("anomalies %t, target %d: also %v", anomalies, id, got[id])
-			}
-		}
 	}
+	together(checks)
 }
