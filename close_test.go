@@ -119,7 +119,8 @@ func TestClose(t *testing.T) {
 			}
 		})
 		wg.Go(func() {
-			if s, err := p.PingN(t.Context(), target, 5, ping.WithInterval(ms)); !errors.Is(err, net.ErrClosed) || s.Sent != 5 || s.Pending != 5 || s.Loss() != 0 {
+			s, err := p.PingN(t.Context(), target, 5, ping.WithInterval(ms))
+			if !errors.Is(err, net.ErrClosed) || s.Sent != 5 || s.Pending != 5 || s.Loss() != 0 {
 				t.Errorf("PingN: %v, %v", s, err)
 			}
 		})

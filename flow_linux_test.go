@@ -72,7 +72,8 @@ func TestFlowOnTheWire(t *testing.T) {
 					}
 				}
 				if flow > 0 {
-					if s, err := p.PingN(t.Context(), host, 10, append(opts, ping.WithInterval(0))...); err != nil || s.Received != 10 {
+					s, err := p.PingN(t.Context(), host, 10, append(opts, ping.WithInterval(0))...)
+					if err != nil || s.Received != 10 {
 						t.Errorf("flow %d: %v, %v", flow, s, err)
 					}
 				}

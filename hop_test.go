@@ -67,7 +67,8 @@ func TestHopJSON(t *testing.T) {
 	}, End: ping.EndMaxHops}
 	want := `{"distance":3,"replies":[{"seq":0,"from":"10.0.0.1","rtt_ns":1000,` +
 		`"kind":"icmp","error":"time to live exceeded, from 10.0.0.1",` +
-		`"icmp_error":{"type":11,"code":0,"from":"10.0.0.1"}},{"seq":1,"kind":"timeout","error":"no reply in time"}],"end":"max_hops"}`
+		`"icmp_error":{"type":11,"code":0,"from":"10.0.0.1"}},` +
+		`{"seq":1,"kind":"timeout","error":"no reply in time"}],"end":"max_hops"}`
 	if got, err := json.Marshal(h); err != nil || string(got) != want {
 		t.Errorf("got %s, %v, want %s", got, err, want)
 	}

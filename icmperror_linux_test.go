@@ -67,7 +67,8 @@ func TestICMPErrors(t *testing.T) {
 // Redirect and source quench are advice: the probe goes on.
 func TestAdvice(t *testing.T) {
 	newResponder(t, func(r *netlab.Request) []netlab.Answer {
-		return []netlab.Answer{r.Error(router(r.Dst), 5, 1, 0, -1), r.Error(router(r.Dst), 4, 0, 0, -1), r.Echo().Later(5 * ms)}
+		from := router(r.Dst)
+		return []netlab.Answer{r.Error(from, 5, 1, 0, -1), r.Error(from, 4, 0, 0, -1), r.Echo().Later(5 * ms)}
 	})
 	for _, kind := range []ping.SocketKind{ping.SocketDatagram, ping.SocketRaw} {
 		t.Run(kind.String(), func(t *testing.T) {

@@ -112,9 +112,9 @@ func WithSource(addr netip.Addr) Option {
 }
 
 // WithInterface binds the sockets to a network interface or VRF, by name (SO_BINDTODEVICE, socket(7)): all
-// packets leave and arrive there. Where another interface gets the name, because it was made anew, the sockets are bound
-// to that within a second, or at once by Reopen. Without CAP_NET_RAW new ones take their place, with other identifiers.
-// Linux only.
+// packets leave and arrive there. Where another interface gets the name, because it was made anew, the sockets are
+// bound to that within a second, or at once by Reopen. Without CAP_NET_RAW new ones take their place, with other
+// identifiers. Linux only.
 func WithInterface(name string) Option {
 	return option(func(c *config) error {
 		if name == "" {

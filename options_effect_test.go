@@ -80,7 +80,8 @@ func TestOptionsWithoutEffect(t *testing.T) {
 		honours []string
 		list    string
 	}{
-		{"WithCount(2)", ping.WithCount(2), []string{"Stream", "Reachable", "FirstReply", "Sweep", "Trace", "PathMTU", "TraceMTU"},
+		{"WithCount(2)", ping.WithCount(2),
+			[]string{"Stream", "Reachable", "FirstReply", "Sweep", "Trace", "PathMTU", "TraceMTU"},
 			"Stream, Reachable, FirstReply, Sweep, Trace, PathMTU and TraceMTU"},
 		{"WithMaxHops(9)", ping.WithMaxHops(9), []string{"Trace", "TraceMTU"}, "Trace and TraceMTU"},
 		{"WithFirstHop(1)", ping.WithFirstHop(1), []string{"Trace"}, "Trace"},

@@ -77,7 +77,8 @@ type randomPath struct {
 
 func newRandomPath(seed uint64) randomPath {
 	r := rand.New(rand.NewPCG(seed, 1))
-	p := randomPath{seed: seed, v6: r.IntN(2) == 0, blackHole: r.IntN(2) == 0, rtt: time.Duration(1 + r.Int64N(int64(200*ms)))}
+	p := randomPath{seed: seed, v6: r.IntN(2) == 0, blackHole: r.IntN(2) == 0,
+		rtt: time.Duration(1 + r.Int64N(int64(200*ms)))}
 	least := 68
 	if p.v6 {
 		least = 1280

@@ -300,8 +300,8 @@ func TestPathMTUAnswers(t *testing.T) {
 	}
 }
 
-// Each size is tried as often as WithCount says, within one timeout, and no more once it is known, except as the control
-// beside those that are not answered: in 2 of the 3 waves of the first round, and in all of the second.
+// Each size is tried as often as WithCount says, within one timeout, and no more once it is known, except as the
+// control beside those that are not answered: in 2 of the 3 waves of the first round, and in all of the second.
 func TestPathMTUTries(t *testing.T) {
 	bothFamilies(t, func(t *testing.T, host string) {
 		f := &fakePath{mtu: 1400, local: 1500}

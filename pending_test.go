@@ -11,8 +11,8 @@ import (
 	"github.com/icmpsock/ping"
 )
 
-// What was in flight when ctx or Close ended a Stream or a Ping is known to its error, for Statistics.Add to count. What
-// had not left has no part in it.
+// What was in flight when ctx or Close ended a Stream or a Ping is known to its error, for Statistics.Add to count.
+// What had not left has no part in it.
 func TestPendingOfStreamAndPing(t *testing.T) {
 	stream := func(ctx context.Context, p *ping.Pinger) (s ping.Statistics, last error) {
 		for r, err := range p.Stream(ctx, target, ping.WithInterval(100*ms)) {

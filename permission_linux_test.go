@@ -86,7 +86,8 @@ func TestNotPermitted(t *testing.T) {
 		refused("auto, without privilege", unprivileged(func() error { return open() }),
 			sysctl, inTheWay+"; ", "socket: operation not permitted)\n", cure, "CAP_NET_RAW: setcap cap_net_raw+ep ")
 		err = unprivileged(func() error { return open(ping.WithSocket(ping.SocketRaw)) })
-		refused("raw, without privilege", err, "not permitted: raw sockets need CAP_NET_RAW (", ")\n\tgive the program CAP_NET_RAW: setcap ")
+		refused("raw, without privilege", err, "not permitted: raw sockets need CAP_NET_RAW (",
+			")\n\tgive the program CAP_NET_RAW: setcap ")
 		if !errors.Is(err, syscall.EPERM) || strings.Contains(err.Error(), "ping_group_range") {
 			t.Errorf("raw, without privilege: %v", err)
 		}

@@ -7,8 +7,8 @@ import (
 	"github.com/icmpsock/ping"
 )
 
-// What is in the way is said in one line, for each state that the range of groups can be in and each user namespace; and
-// what mends it, with a range that the kernel takes there.
+// What is in the way is said in one line, for each state that the range of groups can be in and each user namespace;
+// and what mends it, with a range that the kernel takes there.
 func TestPermitSays(t *testing.T) {
 	const (
 		all   = "         0          0 4294967295\n"

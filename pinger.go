@@ -62,10 +62,10 @@ func New(opts ...Option) (*Pinger, error) {
 	return newPinger(config, time.Now(), limiter, nil)
 }
 
-// Clone opens another Pinger with the options of p, in the same network namespace: its sockets have identifiers of their
-// own, and the one is closed without the other. They share the rate of WithRate. It serves to tell a host that is down
-// from one to which this Pinger's identifier does not get through; package monitor does so. Over a Transport of your own
-// it is errors.ErrUnsupported, after Close net.ErrClosed; other errors are New's.
+// Clone opens another Pinger with the options of p, in the same network namespace: its sockets have identifiers of
+// their own, and the one is closed without the other. They share the rate of WithRate. It serves to tell a host that is
+// down from one to which this Pinger's identifier does not get through; package monitor does so. Over a Transport of
+// your own it is errors.ErrUnsupported, after Close net.ErrClosed; other errors are New's.
 func (p *Pinger) Clone() (*Pinger, error) {
 	if p.config.transport != nil {
 		return nil, fmt.Errorf("ping: Clone with WithTransport: %w", errors.ErrUnsupported)

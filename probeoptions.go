@@ -99,8 +99,8 @@ func inRange(name string, n, low, high int, calls callSet, field func(*probeConf
 
 // WithTimeout sets how long each probe waits for its answer: above 0, 1 s by default. The wait begins when the echo
 // request leaves; one that finds no room to leave within that time ends with [ErrNoRoom], but waits for a minute if a
-// Sweep makes it to a host on the link. A Trace waits longer for some of its probes, and not so long for others. A reply
-// counts by the time at which it arrived, not by when the program got round to it.
+// Sweep makes it to a host on the link. A Trace waits longer for some of its probes, and not so long for others. A
+// reply counts by the time at which it arrived, not by when the program got round to it.
 func WithTimeout(d time.Duration) ProbeOption {
 	return probeOption(func(c *probeConfig) error {
 		if d <= 0 {
@@ -113,8 +113,8 @@ func WithTimeout(d time.Duration) ProbeOption {
 
 // WithInterval sets the time from one probe of a PingN, Stream, Reachable or FirstReply to the next, from one to the
 // next for an address of a Sweep, and from the third and later ones of a Trace for one distance: 0 or more, 1 s by
-// default. 0 sends each probe as soon as the one before it is settled, be it by an error of sending; a Trace waits 50 ms
-// for that at most, a Sweep not at all. Where more than 8 calls of the first four run at a time, the second probe of
+// default. 0 sends each probe as soon as the one before it is settled, be it by an error of sending; a Trace waits 50
+// ms for that at most, a Sweep not at all. Where more than 8 calls of the first four run at a time, the second probe of
 // each further one comes up to half an interval early or late, so that calls that start together spread out; which
 // comes when depends on the order in which they start. It is the interval of a Watcher's targets too, which must be
 // above 0. Ping, PathMTU, TraceMTU and AskInterface take it, to no effect.
@@ -252,7 +252,8 @@ func WithFlow(n int) ProbeOption {
 	})
 }
 
-// with applies the options that are given to a call, or with a call of 0 more defaults. Without any it returns c itself.
+// with applies the options that are given to a call, or with a call of 0 more defaults. Without any it returns c
+// itself.
 func (c *probeConfig) with(call callSet, opts []ProbeOption) (*probeConfig, error) {
 	if len(opts) == 0 {
 		return c, nil

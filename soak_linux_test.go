@@ -164,7 +164,8 @@ func TestSoak(t *testing.T) {
 			uint64(answers) == k.Received+k.Late+k.Duplicates+k.Stray+k.LocalDrops
 	})
 	k := p.Counters()
-	t.Logf("%d calls, %d of them cut short, %d probes told of, %d too late or lost here; losses %d, doubles %d; %+v; heap %v",
+	t.Logf("%d calls, %d of them cut short, %d probes told of, %d too late or lost here; losses %d, doubles %d; %+v; "+
+		"heap %v",
 		calls.Load(), cut.Load(), probes.Load(), tardy.Load(), losses.Load(), doubles.Load(), k, memory)
 	if k.Sent != k.Received+k.Lost+k.Abandoned || k.InFlight+k.Corrupted+k.SendErrors+k.Errors != 0 ||
 		tardy.Load() > k.Late+k.LocalDrops {

@@ -124,8 +124,8 @@ func openKind(c socketConfig, raw bool) (*icmpsock.Socket, error) {
 	return nil, err
 }
 
-// readLinks returns the addresses that the link reaches by way of the neighbour tables, as far as that is known, and how
-// many entries those of IPv4 and IPv6 have at most.
+// readLinks returns the addresses that the link reaches by way of the neighbour tables, as far as that is known, and
+// how many entries those of IPv4 and IPv6 have at most.
 func readLinks(link engine.Link) (links []netip.Prefix, tables [2]int) {
 	n := link.(*icmpsock.Socket).Neighbours()
 	return n.Links, n.Tables

@@ -156,7 +156,8 @@ func TestCounts(t *testing.T) {
 	}
 }
 
-// The answer of a host that cannot tell what AskInterface asks for is an answer: the request has left, and was not lost.
+// The answer of a host that cannot tell what AskInterface asks for is an answer: the request has left, and was not
+// lost.
 func TestCountsInterfaceError(t *testing.T) {
 	s := sum([]ping.Reply{{Seq: 0, RTT: 3 * ms, Err: ping.ErrNoSuchInterface}})
 	if s.Sent != 1 || s.Received != 1 || s.SendErrors != 0 || s.Loss() != 0 || s.Max != 3*ms {
@@ -285,7 +286,8 @@ func TestStatisticsString(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	rare := ping.Statistics{Sent: 1_000_000, Received: 1, Lost: 999_999}
-	if got, want := rare.String(), "1000000 packets transmitted, 1 received, 99.99% packet loss\n"; !strings.HasPrefix(got, want) {
+	want = "1000000 packets transmitted, 1 received, 99.99% packet loss\n"
+	if got := rare.String(); !strings.HasPrefix(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
@@ -334,7 +336,8 @@ func TestLogValue(t *testing.T) {
 
 // JSON has what was measured, which may be 0, and nothing else.
 func TestStatisticsJSONFields(t *testing.T) {
-	always := []string{"icmp_errors", "local_drops", "loss", "lost", "pending", "received", "reordered", "send_errors", "sent"}
+	always := []string{"icmp_errors", "local_drops", "loss", "lost", "pending", "received", "reordered",
+		"send_errors", "sent"}
 	rtts1 := []string{"max_ns", "mean_ns", "min_ns", "stddev_ns"}
 	beside := []string{"corrupted", "duplicates", "late", "stray"}
 	whole := []string{"replies", "target"}

@@ -168,7 +168,8 @@ func TestTraceMPLS(t *testing.T) {
 		}
 		return []netlab.Answer{r.Echo()}
 	})
-	want := [][]ping.MPLSLabel{{{16001, 5, 1}}, {{1<<20 - 1, 7, 255}, {0, 0, 1}}, {{3, 0, 1}}, {{3, 0, 1}}, nil, nil, nil, nil}
+	want := [][]ping.MPLSLabel{{{16001, 5, 1}}, {{1<<20 - 1, 7, 255}, {0, 0, 1}}, {{3, 0, 1}}, {{3, 0, 1}},
+		nil, nil, nil, nil}
 	overEachKind(t, func(t *testing.T, kind ping.Option) {
 		p := openPinger(t, kind)
 		for _, host := range []string{beyond4, beyond6} {
@@ -225,7 +226,8 @@ func TestTraceBesidePings(t *testing.T) {
 						return
 					default:
 					}
-					if got := lines(t, p, host, ping.WithTimeout(time.Minute)); len(got) != 21 || strings.Contains(fmt.Sprint(got), "*") {
+					got := lines(t, p, host, ping.WithTimeout(time.Minute))
+					if len(got) != 21 || strings.Contains(fmt.Sprint(got), "*") {
 						t.Errorf("trace %d: %q", n, got)
 						return
 					}

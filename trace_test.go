@@ -206,7 +206,8 @@ func TestTraceReplies(t *testing.T) {
 		}
 		router.Err = nil
 		if want := (ping.Reply{
-			Seq: 1, Target: netip.MustParseAddr(host), From: netip.MustParseAddr("2001:db8::1"), RTT: 10 * ms, TTL: 63, Clock: ping.ClockKernel,
+			Seq: 1, Target: netip.MustParseAddr(host), From: netip.MustParseAddr("2001:db8::1"),
+			RTT: 10 * ms, TTL: 63, Clock: ping.ClockKernel,
 			Sent: time.Unix(0, sent.UnixNano()), Received: time.Unix(0, back.UnixNano()),
 		}); router != want {
 			t.Errorf("got %+v, want %+v", router, want)

@@ -86,7 +86,9 @@ func TestTraceMTU(t *testing.T) {
 		{"a limit of hops", func(way []*pingtest.Host) {}, []ping.ProbeOption{ping.WithMaxHops(2)}, []string{
 			"0 1500", "1 192.0.2.1 1500", "2 192.0.2.2 1500",
 		}},
-		{"a gap", func(way []*pingtest.Host) { way[2].Set(pingtest.Down()) }, []ping.ProbeOption{ping.WithGapLimit(2)}, []string{
+		{"a gap", func(way []*pingtest.Host) {
+			way[2].Set(pingtest.Down())
+		}, []ping.ProbeOption{ping.WithGapLimit(2)}, []string{
 			"0 1500", "1 192.0.2.1 1500", "2 192.0.2.2 1500", "3 0", "4 0",
 		}},
 		{"a refusal", func(way []*pingtest.Host) { way[3].Set(pingtest.Refuse(refused)) }, nil, []string{

@@ -92,7 +92,8 @@ func exampleRow() (row, map[string][]sample) {
 		contenders: []contender{{name: "limit"}, {name: "own"}, {name: "other", lacks: errors.New("not here")}},
 		figures: []figure{
 			echoRate,
-			{name: "of the limit", of: sample.rate, against: "limit", relate: ratio, targets: map[string]target{"own": atLeast(0.5)}},
+			{name: "of the limit", of: sample.rate, against: "limit", relate: ratio,
+				targets: map[string]target{"own": atLeast(0.5)}},
 			{name: "lost", of: sample.lost, targets: map[string]target{"own": atMost(0)}},
 		},
 	}
@@ -144,7 +145,8 @@ func TestJSON(t *testing.T) {
 		t.Fatalf("got %+v", got)
 	}
 	x := got.Results[2]
-	if x.Row != "example" || x.Figure != "of the limit" || x.Contender != "own" || x.Median != 0.6 || x.Min != 0.3 || x.Max != 0.8 ||
+	if x.Row != "example" || x.Figure != "of the limit" || x.Contender != "own" ||
+		x.Median != 0.6 || x.Min != 0.3 || x.Max != 0.8 ||
 		x.Target != "≥ 0.500" || x.Met == nil || !*x.Met || !slices.Equal(x.Runs, []float64{0.6, 0.8, 0.3}) {
 		t.Errorf("got %+v", x)
 	}

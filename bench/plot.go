@@ -250,6 +250,7 @@ func write(path string, height vg.Length, plots []*plot.Plot, entries []entry) e
 		return err
 	}
 	// Where the font is missing another without serifs stands in.
-	named, generic := []byte("font-family:Liberation Sans"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif")
+	named := []byte("font-family:Liberation Sans")
+	generic := []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif")
 	return os.WriteFile(path, bytes.ReplaceAll(text.Bytes(), named, generic), 0o666)
 }

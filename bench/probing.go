@@ -51,7 +51,9 @@ func (b *proBing) ping(host string) error {
 	return nil
 }
 
-func (b *proBing) stream(ctx context.Context, host string, n int, interval time.Duration, got func(time.Duration)) error {
+func (b *proBing) stream(ctx context.Context, host string, n int, interval time.Duration,
+	got func(time.Duration),
+) error {
 	p := newProber(host, n)
 	p.Interval = interval
 	if n > 0 {

@@ -10,8 +10,8 @@ import (
 	"github.com/icmpsock/ping/pingtest"
 )
 
-// Each change of a way is one event, at whatever moment it comes, however many routers it concerns, and though up to three
-// answers in ten are lost. A detour that is over after a second is none.
+// Each change of a way is one event, at whatever moment it comes, however many routers it concerns, and though up to
+// three answers in ten are lost. A detour that is over after a second is none.
 func TestChanges(t *testing.T) {
 	for seed := range uint64(atLength(t, 60, 1000)) {
 		synctest.Test(t, func(t *testing.T) {

@@ -14,9 +14,9 @@
 // one of several paths, whatever the flow, and the others stay unseen. Over IPv6 it hashes the flow label, with
 // net.ipv6.fib_multipath_hash_policy 0, the default.
 //
-// A router that shares packets out one by one, whatever their flow, keeps no flow on a path. Watch shows that as several
-// Routers at a distance. Enumerate takes what two probes of one flow met for neighbours, and shows links that there are
-// not.
+// A router that shares packets out one by one, whatever their flow, keeps no flow on a path. Watch shows that as
+// several Routers at a distance. Enumerate takes what two probes of one flow met for neighbours, and shows links that
+// there are not.
 //
 // # Limits
 //

@@ -95,8 +95,8 @@ func (w *way) following(last int) int {
 	return d
 }
 
-// spared reports whether a distance has no turn in this round. Where a router refuses probes, their distances and its own
-// have one by turns, so that it is not asked more than once a round.
+// spared reports whether a distance has no turn in this round. Where a router refuses probes, their distances and its
+// own have one by turns, so that it is not asked more than once a round.
 func (w *way) spared(distance, last int) bool {
 	if distance > len(w.hops) {
 		return false

@@ -18,8 +18,8 @@ type Interface struct {
 	Active bool
 }
 
-// AnswersAbout has the host answer ping.Pinger.AskInterface, as Linux does with net.ipv4.icmp_echo_enable_probe: with the
-// state of these interfaces, of which it tells IPv4 or IPv6 if they have such an address. Without the setting, the
+// AnswersAbout has the host answer ping.Pinger.AskInterface, as Linux does with net.ipv4.icmp_echo_enable_probe: with
+// the state of these interfaces, of which it tells IPv4 or IPv6 if they have such an address. Without the setting, the
 // default, or with an empty list, the host is silent.
 func AnswersAbout(list ...Interface) Setting {
 	list = slices.Clone(list)

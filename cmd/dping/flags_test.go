@@ -148,7 +148,8 @@ func TestParse(t *testing.T) {
 			c.json != test.want.json || c.trace != test.want.trace || c.mtu != test.want.mtu ||
 			c.numeric != test.want.numeric || c.verbose != test.want.verbose || c.flow != test.want.flow ||
 			test.want.trace && c.count != test.want.count ||
-			test.want.maxHops != 0 && c.maxHops != test.want.maxHops || len(c.options) != test.n || len(c.hosts) != 1 || c.hosts[0] != "a" {
+			test.want.maxHops != 0 && c.maxHops != test.want.maxHops || len(c.options) != test.n ||
+			len(c.hosts) != 1 || c.hosts[0] != "a" {
 			t.Errorf("%s: %+v, want %+v, %d options and host a", test.args, *c, test.want, test.n)
 		}
 	}
@@ -160,7 +161,8 @@ func TestHelp(t *testing.T) {
 		t.Errorf("exit status %d, stderr %q, want 0 and nothing", status, stderr)
 	}
 	for _, want := range []string{
-		"usage: dping ", "-4", "-6", "-c n", "-i interval", "-W timeout", "-s size", "-t ttl", "-q", "-json", "-trace", "-watch", "-paths", "-dot", "-mtu", "-m n", "-n", "-flow flow", "-v",
+		"usage: dping ", "-4", "-6", "-c n", "-i interval", "-W timeout", "-s size", "-t ttl", "-q", "-json",
+		"-trace", "-watch", "-paths", "-dot", "-mtu", "-m n", "-n", "-flow flow", "-v",
 		"-probe interface",
 	} {
 		if !strings.Contains(stdout, want) {

@@ -16,14 +16,14 @@
 // the last one has ended, has a line that ends in (DUP!) for a duplicate, (late), (corrupted), (DIFFERENT ADDRESS!) or,
 // without the probe's secret in it, (stray).
 //
-// The statistics of each host follow at the end: after n probes, or on the first SIGINT or SIGTERM (a second one ends the
-// program at once). SIGQUIT shows them meanwhile. What could not be sent counts as lost. What was in flight when a signal
-// came is pending: it has been transmitted, and is neither received nor lost.
+// The statistics of each host follow at the end: after n probes, or on the first SIGINT or SIGTERM (a second one ends
+// the program at once). SIGQUIT shows them meanwhile. What could not be sent counts as lost. What was in flight when a
+// signal came is pending: it has been transmitted, and is neither received nor lost.
 //
 // With -json each line is one object: {"host":..., "reply":{...}} for how a probe ended, {"host":..., "anomaly":{...}}
 // for what came beside that, {"host":..., "statistics":{...}} for the statistics. There seq counts from 0, whereas
-// icmp_seq counts from 1. The median is not measured, and left out. What ends all for a host, such as a name that is not
-// known, is {"host":..., "kind":"name", "error":...}; the kinds are those of the library's ErrorKind.
+// icmp_seq counts from 1. The median is not measured, and left out. What ends all for a host, such as a name that is
+// not known, is {"host":..., "kind":"name", "error":...}; the kinds are those of the library's ErrorKind.
 //
 // With -trace it shows the routers on the way, a line for each, as traceroute(8) does: who answered each of three
 // probes and after how long; * for silence; !H, !N, !X and the like for an ICMP error that ends the way; MPLS labels
@@ -42,8 +42,8 @@
 // when SIGQUIT comes. With -json a change is {"host":..., "change":{...}}. What cannot be sent counts as lost, and
 // stderr tells why, once for each reason.
 //
-// With -paths it finds the routers on all paths that flows take, with two lines for each path: with -c, the loss and the
-// RTT of n probes by it, and the addresses on it. With -dot that is a graph for Graphviz; with -json, {"host":...,
+// With -paths it finds the routers on all paths that flows take, with two lines for each path: with -c, the loss and
+// the RTT of n probes by it, and the addresses on it. With -dot that is a graph for Graphviz; with -json, {"host":...,
 // "paths":{...}}. Routers of Linux show but one path of several over IPv4, for they look at nothing of ICMP there.
 //
 // With -flow all probes take the same of several paths, and those of another flow perhaps another one, for pings,
@@ -59,8 +59,9 @@
 // {"host":..., "interface":..., "status":{...}}.
 //
 // The exit status is that of ping(8): 0 if each host answered at least once (with -mtu, if the path MTU of each was
-// found; with -probe, if each told the state), whatever else was lost or could not be sent; 1 if one did not; and 2 for any other error, such as a bad
-// argument, a name that is not known, a host to which nothing could be sent, or a system that permits no ICMP sockets.
+// found; with -probe, if each told the state), whatever else was lost or could not be sent; 1 if one did not; and 2 for
+// any other error, such as a bad argument, a name that is not known, a host to which nothing could be sent, or a system
+// that permits no ICMP sockets.
 package main
 
 import (

@@ -21,7 +21,10 @@ func TestShowMTU(t *testing.T) {
 		status                 int
 		stdout, stderr, asJSON string
 	}{
-		{"found", 1400, nil, 0, "path MTU to host (192.0.2.1): 1400 bytes\n", "", `{"host":"host","target":"192.0.2.1","mtu":1400}` + "\n"},
+		{
+			"found", 1400, nil, 0, "path MTU to host (192.0.2.1): 1400 bytes\n", "",
+			`{"host":"host","target":"192.0.2.1","mtu":1400}` + "\n",
+		},
 		{
 			"silence", 0, fmt.Errorf("ping 192.0.2.1: %w", ping.ErrTimeout), 1, "no answer from host\n", "",
 			`{"host":"host","target":"192.0.2.1","kind":"timeout","error":"no reply in time"}` + "\n",
@@ -32,7 +35,8 @@ func TestShowMTU(t *testing.T) {
 			`{"host":"host","target":"192.0.2.1","kind":"timeout","error":"no reply in time (answered from 10.0.1.254)"}` + "\n",
 		},
 		{
-			"refused", 0, fmt.Errorf("ping 192.0.2.1: %w", refused), 1, "host: From 10.0.1.254: destination host unreachable\n", "",
+			"refused", 0, fmt.Errorf("ping 192.0.2.1: %w", refused), 1,
+			"host: From 10.0.1.254: destination host unreachable\n", "",
 			`{"host":"host","target":"192.0.2.1","kind":"icmp","error":"destination host unreachable, from 10.0.1.254"}` + "\n",
 		},
 		{
@@ -48,7 +52,8 @@ func TestShowMTU(t *testing.T) {
 		{
 			"a bound, refused", 1280, fmt.Errorf("ping 192.0.2.1: the path MTU is 1280 or more: %w", refused), 1,
 			"path MTU to host (192.0.2.1): 1280 bytes or more (destination host unreachable, from 10.0.1.254)\n", "",
-			`{"host":"host","target":"192.0.2.1","mtu":1280,"kind":"icmp","error":"destination host unreachable, from 10.0.1.254"}` + "\n",
+			`{"host":"host","target":"192.0.2.1","mtu":1280,"kind":"icmp",` +
+				`"error":"destination host unreachable, from 10.0.1.254"}` + "\n",
 		},
 		{"interrupted at once", 0, context.Canceled, 1, "", "", ""},
 		{

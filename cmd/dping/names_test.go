@@ -48,7 +48,8 @@ func TestNames(t *testing.T) {
 			}
 		}
 		for i := range hosts {
-			if got, want := n.of(netip.MustParseAddr(fmt.Sprintf("192.0.2.%d", i))), fmt.Sprintf("host-192.0.2.%d.example", i); got != want {
+			addr := fmt.Sprintf("192.0.2.%d", i)
+			if got, want := n.of(netip.MustParseAddr(addr)), "host-"+addr+".example"; got != want {
 				t.Errorf("got %q, want %q", got, want)
 			}
 		}

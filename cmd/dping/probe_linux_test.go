@@ -18,7 +18,8 @@ func TestProbe(t *testing.T) {
 	wantRun(t, "-probe lo 127.0.0.1", 0, `interface lo of 127\.0\.0\.1 \(127\.0\.0\.1\)`+told, "")
 	wantRun(t, "-probe 1 ::1", 0, `interface number 1 of ::1 \(::1\)`+told, "")
 	wantRun(t, "-probe 127.0.0.1 ::1", 0, `interface with 127\.0\.0\.1 of ::1 \(::1\)`+told, "")
-	wantRun(t, "-probe eth7 127.0.0.1", 1, "interface eth7 of 127\\.0\\.0\\.1 \\(127\\.0\\.0\\.1\\): no such interface\n", "")
+	wantRun(t, "-probe eth7 127.0.0.1", 1,
+		`interface eth7 of 127\.0\.0\.1 \(127\.0\.0\.1\): no such interface\n`, "")
 	wantRun(t, "-probe neighbour:10.0.0.1 -W 50ms ::1", 1, "no answer from ::1\n", "")
 	wantRun(t, "-probe lo -s 65500 127.0.0.1", 2, "",
 		"dping: 127.0.0.1: -s 65500: a question for interface lo takes 0 to 65491\n")

@@ -101,14 +101,17 @@ func TestShowHopJSON(t *testing.T) {
 	var stdout strings.Builder
 	o := &output{config: &config{json: true}, stdout: &stdout}
 	labels := func(e *ping.ICMPError) { e.MPLS = []ping.MPLSLabel{{Label: 16, TrafficClass: 1, TTL: 9}} }
-	o.showHop(testNames(t), "host", ping.Hop{Distance: 2, Replies: []ping.Reply{by(hop1, 5, labels), {Seq: 1, Err: ping.ErrTimeout}}})
+	replies := []ping.Reply{by(hop1, 5, labels), {Seq: 1, Err: ping.ErrTimeout}}
+	o.showHop(testNames(t), "host", ping.Hop{Distance: 2, Replies: replies})
 	const want = `{"host":"host","hop":{"distance":2,"reached":false,"names":{"10.0.0.1":"gw.example"},` +
 		`"replies":[` +
-		`{"seq":0,"from":"10.0.0.1","rtt_ns":5,"sent":"1970-01-01T00:00:01Z","kind":"icmp","error":"time to live exceeded, from 10.0.0.1",` +
+		`{"seq":0,"from":"10.0.0.1","rtt_ns":5,"sent":"1970-01-01T00:00:01Z",` +
+		`"kind":"icmp","error":"time to live exceeded, from 10.0.0.1",` +
 		`"icmp_error":{"type":11,"code":0,"from":"10.0.0.1","mpls":[{"label":16,"traffic_class":1,"ttl":9}]}},` +
 		`{"seq":1,"kind":"timeout","error":"no reply in time"}]}}`
 	var got, wanted any
-	if err := errors.Join(json.Unmarshal([]byte(stdout.String()), &got), json.Unmarshal([]byte(want), &wanted)); err != nil {
+	err := errors.Join(json.Unmarshal([]byte(stdout.String()), &got), json.Unmarshal([]byte(want), &wanted))
+	if err != nil {
 		t.Fatal(err)
 	}
 	drop := func(v any) { // what is the library's own affair

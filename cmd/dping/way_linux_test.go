@@ -152,7 +152,7 @@ func TestNoWay(t *testing.T) {
 			`TRACE .*\n 1  198\.51\.100\.254(  \d+\.\d{3} ms){3}\n 2  198\.51\.100\.253(  \d+\.\d{3} ms !X){3}\n`,
 		},
 		{
-			"-trace -n -m 4 -c 2 -i 0 203.0.113.5",
+			"-trace -n -m 4 -c 2 -i 0 -W 200ms 203.0.113.5",
 			`TRACE .*\n 1  198\.51\.100\.254 +0\.0%     2( +\d+\.\d{3}){5}\n 2  \* +100\.0%     2\n`,
 		},
 		{
@@ -279,7 +279,8 @@ func TestWayJSON(t *testing.T) {
 			}
 			want := netip.MustParseAddr(fmt.Sprintf("10.66.%d.2", n-1))
 			if s := h.Statistics; replies == 0 &&
-				(s.Sent != 5 || s.Received != 5 || h.Last <= 0 || len(h.Addrs) != 1 || h.Addrs[0] != want || s.Target.String() != l.Host) {
+				(s.Sent != 5 || s.Received != 5 || h.Last <= 0 || len(h.Addrs) != 1 || h.Addrs[0] != want ||
+					s.Target.String() != l.Host) {
 				t.Errorf("%s: line %d: %s", args, n, text)
 			}
 		}
@@ -325,7 +326,9 @@ func TestWayWriteError(t *testing.T) {
 	netlab.Require(t)
 	for _, args := range []string{"-trace -n", "-trace -n -c 2 -i 0", "-mtu"} {
 		var stderr strings.Builder
-		if status := run(t.Context(), append(strings.Fields(args), "127.0.0.1", "127.0.0.2"), fullDisk{}, &stderr, nil); status != 2 {
+		hosts := []string{"127.0.0.1", "127.0.0.2"}
+		status := run(t.Context(), append(strings.Fields(args), hosts...), fullDisk{}, &stderr, nil)
+		if status != 2 {
 			t.Errorf("%s: exit status %d, want 2", args, status)
 		}
 		if got, want := stderr.String(), "dping: disk full\n"; got != want {

@@ -87,8 +87,8 @@ func (c *Call) Start(source Source, home func() (*Conn, error)) {
 // Anomalies says whether those are delivered too, until End.
 func (c *Call) Anomalies(on bool) { c.in.Anomalies = on }
 
-// Shorten has those of the call's probes that are in flight wait for their answers no longer than wait says, above 0, by
-// their tags. Who is told of results may call it meanwhile.
+// Shorten has those of the call's probes that are in flight wait for their answers no longer than wait says, above 0,
+// by their tags. Who is told of results may call it meanwhile.
 func (c *Call) Shorten(wait func(tag int64) time.Duration) {
 	shorten := func(p port) {
 		p.conn.mu.Lock()

@@ -72,7 +72,8 @@ func TestEcho(t *testing.T) {
 			if rec.N != i || rec.Seq != uint16(i) || rec.Dst != w.host || rec.TTL != 17 || string(rec.Payload) != "hello" {
 				t.Errorf("record %d: %+v", i, rec.Request)
 			}
-			if len(rec.Sent) != 1 || rec.Received.Before(before) || rec.Sent[0].Before(rec.Received) || rec.Sent[0].After(after) {
+			if len(rec.Sent) != 1 || rec.Received.Before(before) || rec.Sent[0].Before(rec.Received) ||
+				rec.Sent[0].After(after) {
 				t.Errorf("record %d: received %v, sent %v; the test ran from %v to %v", i, rec.Received, rec.Sent, before, after)
 			}
 		}
@@ -163,7 +164,8 @@ func TestQuiet(t *testing.T) {
 		}
 	}
 	if requests, answers := r.Count(); requests != 2*n || answers != 2*n || len(r.Records()) != 0 {
-		t.Errorf("%d requests and %d answers, %d records; want %d, %d and none", requests, answers, len(r.Records()), 2*n, 2*n)
+		t.Errorf("%d requests and %d answers, %d records; want %d, %d and none",
+			requests, answers, len(r.Records()), 2*n, 2*n)
 	}
 }
 
@@ -282,7 +284,8 @@ func TestErrors(t *testing.T) {
 			})
 			p.mustSend(w.host, 1, long)
 			got := p.receiveError()
-			if got.offender != w.router || got.from != w.host || got.typ != typ || got.code != code || got.info != mtu || got.seq != 1 {
+			if got.offender != w.router || got.from != w.host || got.typ != typ || got.code != code ||
+				got.info != mtu || got.seq != 1 {
 				t.Errorf("quote %d: got %+v", tt.quote, got)
 			}
 			if string(got.payload) != tt.want {
