@@ -275,3 +275,24 @@ func TestTraceTurn(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
+
+// A router says of all probes at the same time that a host on its link is missing. The first word of it does not end
+// the others, that are on their way.
+func TestTraceRefusedTogether(t *testing.T) {
+	w := walk{trace: newTrace(3, 1, 30, 0, 0)}
+	w.answer = func(p TraceProbe, _ int, now int64) (Outcome, int64) {
+		if p.Distance < 3 {
+			return InTransit, ms
+		}
+		return Refused, 3000*ms + int64(p.Seq) - now
+	}
+	w.run(t)
+	for seq := range 3 {
+		if o := w.outcomes[TraceProbe{3, seq}]; o != Refused {
+			t.Errorf("probe %d: outcome %d", seq, o)
+		}
+	}
+	if len(w.taken) != 3 {
+		t.Errorf("hops %v", w.taken)
+	}
+}

@@ -101,20 +101,24 @@ func (t *Trace) hurried() bool {
 	return true
 }
 
-// Waits says how long the probes for each distance wait for their answers, as things stand. It is the timeout, with two
-// exceptions. Where nothing farther has answered, there may be no such host, and it takes a router 3 s to say so. And
-// where all else is known, a silent probe is not worth more than some of the RTTs that others have.
+// Waits says how long the probes for each distance wait for their answers, as things stand. It is the timeout, with
+// three exceptions. Where nothing farther has answered, there may be no such host, and it takes a router 3 s to say so.
+// When it has said so of one probe, that of the others is on its way. And where all else is known, a silent probe is not
+// worth more than some of the RTTs that others have.
 func (t *Trace) Waits() func(distance int) time.Duration {
 	last, end := t.ending()
 	next := t.farthest + 1 - t.first // the hop where such a host would be
 	lonely := end != AtTarget && end != AtRefusal && (next >= len(t.hops) || !t.whole(next))
 	hurried := t.hurried()
+	long := max(t.timeout, time.Duration(float64(min(t.timeout, time.Second))*patience.Seconds()))
 	return func(distance int) time.Duration {
-		switch {
+		switch i := distance - t.first; {
 		case distance > t.farthest && lonely:
-			return max(t.timeout, time.Duration(float64(min(t.timeout, time.Second))*patience.Seconds()))
+			return long
 		case hurried && (distance < min(t.farthest, last) || distance > last):
 			return min(t.timeout, max(time.Duration(t.slowest)*near, briefly))
+		case i < len(t.hops):
+			return min(max(t.timeout, time.Duration(t.hops[i].slowest)+briefly), long)
 		}
 		return t.timeout
 	}
