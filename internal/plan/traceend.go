@@ -103,8 +103,8 @@ func (t *Trace) hurried() bool {
 
 // Waits says how long the probes for each distance wait for their answers, as things stand. It is the timeout, with
 // three exceptions. Where nothing farther has answered, there may be no such host, and it takes a router 3 s to say so.
-// When it has said so of one probe, its word of the others is on its way. And where all else is known, a silent probe is
-// not worth more than some of the RTTs that others have.
+// When it has said so of one probe, its word of the others is on its way. And where all else is known, a silent probe
+// is not worth more than some of the RTTs that others have.
 func (t *Trace) Waits() func(distance int) time.Duration {
 	last, end := t.ending()
 	next := t.farthest + 1 - t.first // the hop where such a host would be
