@@ -34,3 +34,26 @@ func TestAllocs(t *testing.T) {
 		}
 	})
 }
+
+// Looking for levels allocates nothing but room for the paths of a second and for the longest window, once.
+func TestAllocsOfLevels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := New(pingtest.NewNetwork().Pinger(t))
+		if err := m.Add(Target{Host: "192.0.2.1"}); err != nil {
+			t.Fatal(err)
+		}
+		p := m.paths[0]
+		for range 200 {
+			time.Sleep(time.Second)
+			m.onSchedule(p.id, &ping.Reply{Sent: time.Now(), RTT: time.Millisecond})
+		}
+		l := levels{m: m}
+		l.compare(0)
+		if len(l.rtts) < 100 {
+			t.Errorf("%d answers were compared", len(l.rtts))
+		}
+		if got := testing.AllocsPerRun(100, func() { l.compare(0) }); got != 0 {
+			t.Errorf("%v allocations", got)
+		}
+	})
+}

@@ -21,25 +21,37 @@ const (
 	confidence = 3.29
 )
 
-// compareLevels looks for RTTs that have come to another level: in the second n, at one path in 60.
-func (m *Monitor) compareLevels(n int) {
+// levels looks for RTTs that have come to another level. What it needs for that it keeps from one path to the next: the
+// garbage would be twice what all windows take. It is not safe for concurrent use.
+type levels struct {
+	m     *Monitor
+	paths []*path
+	codes []code // those of a path
+	rtts  []code // the answers among them
+}
+
+// compare looks, in the second n, at one path in 60.
+func (l *levels) compare(n int) {
 	const parts = 60
-	var list []*path
+	m := l.m
+	l.paths = l.paths[:0]
 	m.mu.Lock()
 	for i := n % parts; i < len(m.paths); i += parts {
 		if p := m.paths[i]; p != nil {
-			list = append(list, p)
+			l.paths = append(l.paths, p)
 		}
 	}
 	m.mu.Unlock()
-	for _, p := range list {
+	defer func() { clear(l.paths) }()
+	for _, p := range l.paths {
 		runtime.Gosched() // what follows takes some 25 us, and with 10,000 targets there are 167
 		now := time.Now()
 		m.mu.Lock()
 		since := p.instant(m.at(now)) - int64(max(recentTime/p.interval, recentProbes)) + 1
-		v := p.view(m.at(now), p.level)
+		v := p.view(m.at(now), p.level, l.codes)
 		m.mu.Unlock()
-		before, after, shifted := compare(v, since)
+		l.codes = v.codes
+		before, after, shifted := l.shift(v, since)
 		if !shifted {
 			continue
 		}
@@ -52,14 +64,17 @@ func (m *Monitor) compareLevels(n int) {
 	}
 }
 
-// compare returns the medians of the RTTs before the instant since and from it on, and whether they differ for sure:
-// the confidence intervals of both are apart.
-func compare(v view, since int64) (before, after time.Duration, shifted bool) {
+// shift returns the medians of the RTTs before the instant since and from it on, and whether they differ for sure: the
+// confidence intervals of both are apart.
+func (l *levels) shift(v view, since int64) (before, after time.Duration, shifted bool) {
 	cut := since - (v.end - int64(len(v.codes)))
 	if cut < fewest || int64(len(v.codes))-cut < fewest {
 		return 0, 0, false
 	}
-	old, recent := answers(v.codes[:cut]), answers(v.codes[cut:])
+	l.rtts = appendAnswers(l.rtts[:0], v.codes[:cut])
+	n := len(l.rtts)
+	l.rtts = appendAnswers(l.rtts, v.codes[cut:])
+	old, recent := l.rtts[:n], l.rtts[n:]
 	if len(old) < fewest || len(recent) < fewest {
 		return 0, 0, false
 	}
@@ -70,8 +85,8 @@ func compare(v view, since int64) (before, after time.Duration, shifted bool) {
 	return before, after, apart && change >= shiftLeast && float64(change) >= shiftShare*float64(before)
 }
 
-// answers returns those of codes that are RTTs.
-func answers(codes []code) (list []code) {
+// appendAnswers appends to list those of codes that are RTTs.
+func appendAnswers(list, codes []code) []code {
 	for _, c := range codes {
 		if c.answered() {
 			list = append(list, c)

@@ -111,17 +111,17 @@ func (r *ring) place(n int64) *code {
 	return &r.codes[n%size]
 }
 
-// last returns a copy of the codes of the instants from the number from on, as far as they are kept, in order.
-func (r *ring) last(from int64) []code {
+// appendLast appends to list the codes of the instants from the number from on, as far as they are kept, in order.
+func (r *ring) appendLast(list []code, from int64) []code {
 	size := int64(len(r.codes))
 	from = max(from, r.end-size, 0)
 	if from >= r.end {
-		return nil
+		return list
 	}
+	list = slices.Grow(list, int(r.end-from))
 	a, b := from%size, (r.end-1)%size+1
 	if a < b {
-		return slices.Clone(r.codes[a:b])
+		return append(list, r.codes[a:b]...)
 	}
-	list := make([]code, 0, r.end-from)
 	return append(append(list, r.codes[a:]...), r.codes[:b]...)
 }

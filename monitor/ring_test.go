@@ -76,7 +76,7 @@ func TestRing(t *testing.T) {
 			for m := max(from, end-int64(r.size), 0); m < end; m++ {
 				want = append(want, model[m])
 			}
-			if got := r.last(from); !slices.Equal(got, want) {
+			if got := r.appendLast(nil, from); !slices.Equal(got, want) {
 				t.Fatalf("seed %d, step %d: from %d to %d, of %d:\n%v, want\n%v", seed, step, from, end, r.size, got, want)
 			}
 		}
@@ -93,10 +93,10 @@ func TestRingCollision(t *testing.T) {
 	r.put(3, ok)
 	r.put(2, codeRefused) // 1, 2 and 3 are taken
 	r.put(1, codeLate)    // the worse of both
-	if got, want := r.last(0), []code{ok, codeLate, codeLost, ok}; !slices.Equal(got, want) {
+	if got, want := r.appendLast(nil, 0), []code{ok, codeLate, codeLost, ok}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 	if !r.amend(3, codeLost, codeLate) || r.amend(0, codeLost, codeLate) || r.amend(9, codeNone, codeLost) {
-		t.Errorf("amended to %v", r.last(0))
+		t.Errorf("amended to %v", r.appendLast(nil, 0))
 	}
 }

@@ -146,6 +146,7 @@ func (m *Monitor) announce(c Change) {
 func (m *Monitor) keepHouse(ctx context.Context) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
+	levels := levels{m: m}
 	for n := 0; ; n++ {
 		select {
 		case <-ticker.C:
@@ -153,7 +154,7 @@ func (m *Monitor) keepHouse(ctx context.Context) {
 			return
 		}
 		m.reopen(time.Now())
-		m.compareLevels(n)
+		levels.compare(n)
 	}
 }
 

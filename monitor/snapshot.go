@@ -170,12 +170,13 @@ func (m *Monitor) snapshot(t *target) Snapshot {
 	s := Snapshot{Status: m.status(t), views: make([]view, len(t.paths))}
 	now := m.at(time.Now())
 	for i, p := range t.paths {
-		s.views[i] = p.view(now, 0)
+		s.views[i] = p.view(now, 0, nil)
 	}
 	return s
 }
 
-// view copies what is kept from an instant on.
-func (p *path) view(now, from int64) view {
-	return view{codes: p.ring.last(from), end: p.ring.end, now: p.instant(now), interval: p.interval}
+// view copies what is kept from an instant on, into room if that is large enough.
+func (p *path) view(now, from int64, room []code) view {
+	codes := p.ring.appendLast(room[:0], from)
+	return view{codes: codes, end: p.ring.end, now: p.instant(now), interval: p.interval}
 }

@@ -24,7 +24,7 @@ func TestOthersHaveTheirTurn(t *testing.T) {
 			for range m.All() {
 			}
 		},
-		"compareLevels": func() { m.compareLevels(0) },
+		"levels": func() { (&levels{m: m}).compare(0) },
 	} {
 		turns, done, ended := 0, make(chan struct{}), make(chan struct{})
 		go func() {

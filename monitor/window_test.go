@@ -154,7 +154,7 @@ func TestCompare(t *testing.T) {
 		const rounds = 300
 		for range rounds {
 			v := viewOf(time.Second, slices.Concat(series(c.n, c.before), series(c.recent, c.after))...)
-			if _, _, shifted := compare(v, v.now+1-int64(c.recent)); shifted {
+			if _, _, shifted := new(levels).shift(v, v.now+1-int64(c.recent)); shifted {
 				shifts++
 			}
 		}
