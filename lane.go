@@ -65,10 +65,13 @@ func (l *lane) conn(v6 bool) (*engine.Conn, error) {
 func (l *lane) deliver(i int, results []flight.Result) bool {
 	for k := range results {
 		r := &results[k]
-		addr, seq := l.sources[i].Settled(r.Tag, r.Kind == flight.Answered)
-		reply := newReply(r, addr)
-		reply.Seq = seq
-		l.list = append(l.list, swept{addr, reply})
+		n := len(l.list)
+		l.list = l.list[:n+1] // filled in where it is: a copy of a Reply costs as much as all else here
+		s := &l.list[n]
+		var seq int
+		s.addr, seq = l.sources[i].Settled(r.Tag, r.Kind == flight.Answered)
+		s.reply = newReply(r, s.addr)
+		s.reply.Seq = seq
 		if len(l.list) == chunkSize && !l.flush() {
 			return false
 		}

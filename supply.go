@@ -31,16 +31,16 @@ func (s *supply) init() {
 // put adds an address, if there is room for it, and returns how many of its kind were there before.
 func (s *supply) put(addr netip.Addr, near bool) (n int, ok bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	list, most := &s.far, supplySize
 	if near {
 		list, most = &s.near, nearSize
 	}
-	if n = len(*list); n == most {
-		return n, false
+	n = len(*list)
+	if ok = n < most; ok {
+		*list = append(*list, addr)
 	}
-	*list = append(*list, addr)
-	return n, true
+	s.mu.Unlock()
+	return n, ok
 }
 
 // end says that no more will come.

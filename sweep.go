@@ -274,17 +274,17 @@ func (s *sweep) give(addr netip.Addr) bool {
 		return s.ctx.Err() == nil
 	}
 	near := isNear(addr, f.links)
-	lanes := runtime.GOMAXPROCS(0)
-	if near {
-		lanes = max(lanes, minLanes) // for what waits for neighbours, one send buffer is little
-	}
 	for s.ctx.Err() == nil {
 		n, ok := f.supply.put(addr, near)
 		if n == 0 {
 			s.wakeLanes()
 		}
-		if n >= supplySize {
-			s.start(lanes) // the lanes take less than the iterator gives
+		if n >= supplySize { // the lanes take less than the iterator gives
+			lanes := runtime.GOMAXPROCS(0)
+			if near {
+				lanes = max(lanes, minLanes) // for what waits for neighbours, one send buffer is little
+			}
+			s.start(lanes)
 		}
 		if ok {
 			return true

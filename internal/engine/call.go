@@ -191,7 +191,7 @@ func (c *Call) step(ctx context.Context) (step, error) {
 	}
 	now := int64(0)
 	if len(c.Options.Wake) == 0 { // else there are results, mostly
-		now = c.conn.now().Mono
+		now = c.conn.mono()
 		c.conn.clearUp(now)
 	}
 	next, blocked, err := c.look(now, ctx.Err())
@@ -242,7 +242,7 @@ func (c *Call) look(now int64, cancelled error) (next step, blocked block, err e
 		return stepMove, nothing, cmp.Or(conn.cause, net.ErrClosed)
 	}
 	if now == 0 {
-		now = conn.now().Mono
+		now = conn.mono()
 	}
 	c.made, blocked = conn.take(c, c.batch, now)
 	switch {

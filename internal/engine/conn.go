@@ -213,7 +213,7 @@ func (c *Conn) Counts() flight.Counts {
 func (c *Conn) noteDrops() {
 	drops := c.link.Drops()
 	c.mu.Lock()
-	now := c.now().Mono
+	now := c.mono()
 	if c.cause == nil {
 		c.table.NoteDrops(drops, now)
 	}

@@ -112,10 +112,10 @@ func (c *Conn) await(call *Call, blocked block, now int64) {
 
 // sendDue sends the probes that have fallen due. It is the timekeeper's.
 func (c *Conn) sendDue() {
-	c.clearUp(c.now().Mono)
+	c.clearUp(c.mono())
 	for range turnBatches {
 		c.mu.Lock()
-		due := c.takeDue(c.now().Mono)
+		due := c.takeDue(c.mono())
 		c.mu.Unlock()
 		if len(due) == 0 {
 			break

@@ -34,7 +34,7 @@ func (c *Call) findPlace() (step, error) {
 	}
 	if c.giveUp == 0 {
 		shape := c.batch[0].Shape
-		now, patience := c.conn.now().Mono, int64(cmp.Or(shape.Patience, shape.Timeout))
+		now, patience := c.conn.mono(), int64(cmp.Or(shape.Patience, shape.Timeout))
 		c.giveUp = now + min(patience, math.MaxInt64-now)
 	}
 	c.conn.schedule(c, c.giveUp)
@@ -153,7 +153,7 @@ func (c *Call) collectOld() bool {
 
 // giveBack frees the turns of the rate that the call has, and will not use, now that it has withdrawn from the Conn.
 func (c *Call) giveBack(conn *Conn) {
-	if c.turns > 0 && c.turn > conn.now().Mono {
+	if c.turns > 0 && c.turn > conn.mono() {
 		conn.limiter.GiveBack(c.turn, c.turns)
 	}
 	c.turns = 0

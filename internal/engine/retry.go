@@ -24,7 +24,7 @@ var errPanic = errors.New("the transport panicked")
 // long as it may be. That it has not been tried for so long, on a busy machine, is no reason. The caller holds
 // out.sending and mu.
 func (c *Conn) refuse(p flight.Probe, err error) {
-	now := c.now().Mono
+	now := c.mono()
 	if p.GiveUp == 0 {
 		patience := cmp.Or(p.Shape.Patience, p.Shape.Timeout)
 		p.GiveUp = now + min(int64(patience), math.MaxInt64-now)
@@ -43,7 +43,7 @@ func (c *Conn) refuse(p flight.Probe, err error) {
 
 // retryLater has the timekeeper call retry after a pause. The caller holds mu.
 func (c *Conn) retryLater(pause time.Duration) {
-	at := c.now().Mono + int64(pause)
+	at := c.mono() + int64(pause)
 	if c.retryAt == 0 || at < c.retryAt {
 		c.retryAt = at
 		c.arm(at)

@@ -28,11 +28,12 @@ type batch struct {
 	names   []unix.RawSockaddrInet6 // an IPv4 one fits too
 	control []byte
 
-	first, last   int // what to send
-	count, flags  int // what to receive
-	n             int // messages sent or received
-	errno         syscall.Errno
-	before, after time.Time // the system call that sent
+	first, last  int // what to send
+	count, flags int // what to receive
+	n            int // messages sent or received
+	errno        syscall.Errno
+	before       time.Time     // the system call that sent
+	took         time.Duration // it, if it sent several
 }
 
 func (b *batch) init(n int) {
@@ -52,10 +53,9 @@ func (b *batch) init(n int) {
 func (b *batch) send(fd uintptr) {
 	b.before = time.Now()
 	b.call(unix.SYS_SENDMSG, unix.SYS_SENDMMSG, fd, b.first, b.last, unix.MSG_NOSIGNAL)
+	b.took = 0
 	if b.n > 1 {
-		b.after = time.Now()
-	} else {
-		b.after = b.before
+		b.took = time.Since(b.before)
 	}
 }
 
@@ -103,12 +103,11 @@ func (b *batch) header(i int) uintptr { return uintptr(unsafe.Pointer(&b.headers
 // set lays out packet i to be sent. The index of its address's zone is scope.
 func (b *batch) set(i int, p *wire.Packet, scope int, v6 bool) {
 	h := &b.headers[i].header
-	name, length := sockaddr(p.Addr, scope, v6)
+	name := &b.names[i]
+	h.Namelen = setSockaddr(name, p.Addr, scope, v6)
 	if p.FlowLabel != 0 && v6 {
 		name.Flowinfo = bigEndian(uint32(p.FlowLabel) & 0xfffff)
 	}
-	b.names[i] = name
-	h.Namelen = length
 	b.vectors[i].Base = unsafe.SliceData(p.Data)
 	b.vectors[i].SetLen(len(p.Data))
 

@@ -71,7 +71,8 @@ func bind(fd int, c Config) error {
 			source = netip.IPv6Unspecified()
 		}
 	}
-	name, length := sockaddr(source, scope, c.V6)
+	var name unix.RawSockaddrInet6
+	length := setSockaddr(&name, source, scope, c.V6)
 	_, _, errno := unix.Syscall(unix.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(&name)), uintptr(length))
 	if errno == 0 {
 		return nil

@@ -33,7 +33,8 @@ func Route(c Config, dst netip.Addr) error {
 			return err
 		}
 	}
-	name, length := sockaddr(dst, scope, c.V6)
+	var name unix.RawSockaddrInet6
+	length := setSockaddr(&name, dst, scope, c.V6)
 	_, _, errno := unix.Syscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&name)), uintptr(length))
 	if errno != 0 {
 		return os.NewSyscallError("connect", errno)

@@ -148,11 +148,11 @@ func (s *Socket) explain(err error, p *wire.Packet) error {
 
 // stamp says when the packets left that the last call has sent.
 func (b *batch) stamp(packets []wire.Packet) {
-	took := b.after.Sub(b.before) / time.Duration(b.n)
-	if took > longestSend {
-		took = 0
+	each := b.took / time.Duration(b.n)
+	if each > longestSend {
+		each = 0
 	}
 	for i := range b.n {
-		packets[i].Time = b.before.Add(time.Duration(i) * took)
+		packets[i].Time = b.before.Add(time.Duration(i) * each)
 	}
 }

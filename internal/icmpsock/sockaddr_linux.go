@@ -8,19 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sockaddr returns the socket address of a, and its length. The port of an ICMP socket's peer is 0, and scope is the
-// index of the network interface that a's zone names, 0 for none.
-func sockaddr(a netip.Addr, scope int, v6 bool) (name unix.RawSockaddrInet6, length uint32) {
+// setSockaddr makes name the socket address of a, and returns its length. The port of an ICMP socket's peer is 0, and
+// scope is the index of the network interface that a's zone names, 0 for none.
+func setSockaddr(name *unix.RawSockaddrInet6, a netip.Addr, scope int, v6 bool) (length uint32) {
 	if !v6 {
-		in := (*unix.RawSockaddrInet4)(unsafe.Pointer(&name))
-		in.Family = unix.AF_INET
-		in.Addr = a.As4()
-		return name, uint32(unsafe.Sizeof(*in))
+		in := (*unix.RawSockaddrInet4)(unsafe.Pointer(name))
+		*in = unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: a.As4()}
+		return uint32(unsafe.Sizeof(*in))
 	}
-	name.Family = unix.AF_INET6
-	name.Addr = a.As16()
-	name.Scope_id = uint32(scope)
-	return name, uint32(unsafe.Sizeof(name))
+	*name = unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: a.As16(), Scope_id: uint32(scope)}
+	return uint32(unsafe.Sizeof(*name))
 }
 
 // address is the address in a socket address that the kernel filled in, without its zone.

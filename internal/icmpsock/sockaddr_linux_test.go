@@ -30,7 +30,8 @@ func FuzzSockaddr(f *testing.F) {
 		if addr.Is6() != v6 {
 			t.Fatalf("%v, v6 %v", addr, v6)
 		}
-		back, _ := sockaddr(addr, int(name.Scope_id), v6)
+		var back unix.RawSockaddrInet6
+		setSockaddr(&back, addr, int(name.Scope_id), v6)
 		if again, ok := address(&back, v6); !ok || again != addr {
 			t.Errorf("%v became %v", addr, again)
 		}
