@@ -18,7 +18,7 @@ const (
 )
 
 // An MTU finds the largest size of packet that passes. It tries sizes round after round, several together; which, it
-// chooses by what passed, what did not, and the MTUs that routers named.
+// chooses by what passed, what did not, and the MTUs that routers named, or this host for its own link.
 //
 // The sizes of a round leave in waves, each the largest first, and last one that is known to pass, the control. A size
 // counts as too big if a router or this host says so, or if it was never answered in as many waves as it may be tried,
@@ -42,6 +42,7 @@ type MTU struct {
 	bound  bool
 
 	sizes   []mtuSize // of the round
+	most    int       // the largest of them that it still tries
 	first   int       // number of the first of its waves
 	waves   []mtuWave
 	begun   bool  // the last wave has begun, and not all of it has left
@@ -160,9 +161,9 @@ func (m *MTU) Sent(now int64) {
 	m.begun = len(m.queue) > 0
 }
 
-// Settled says what became of a probe. For TooBig mtu is what the router named, 0 for none; else it has no meaning.
-// Where fatal is true, this host's refusal to send ends the search, because it says nothing about the path: that was
-// the last try of a size, or there was no room to send for a whole timeout.
+// Settled says what became of a probe. For TooBig mtu is what the router named, for TooBigHere what this host did, 0
+// for none; else it has no meaning. Where fatal is true, this host's refusal to send ends the search, because it says
+// nothing about the path: that was the last try of a size, or there was no room to send for a whole timeout.
 func (m *MTU) Settled(tag int64, o Outcome, mtu int) (fatal bool) {
 	size, wave := int(tag&(1<<32-1)), int(tag>>32)
 	switch {
@@ -173,10 +174,7 @@ func (m *MTU) Settled(tag int64, o Outcome, mtu int) (fatal bool) {
 	case o == Answered:
 		m.passed(size, wave)
 	case o == TooBig, o == TooBigHere:
-		if o == TooBigHere {
-			mtu = 0
-		}
-		m.refused(size, wave, mtu)
+		m.refused(size, wave, o, mtu)
 	case size == m.search.least && m.search.low < size && (o == Refused || o == InTransit):
 		if !m.pardon {
 			m.search.failed(size, 0)
@@ -205,14 +203,17 @@ func (m *MTU) passed(size, wave int) {
 }
 
 // refused takes note that a packet was too big, and which MTU was named, if any.
-func (m *MTU) refused(size, wave, mtu int) {
+func (m *MTU) refused(size, wave int, o Outcome, mtu int) {
 	if size == m.search.low && wave >= m.since {
 		m.retreat(mtu)
 		return
 	}
 	m.search.failed(size, mtu)
-	if m.frugal && mtu == m.search.hint && m.search.open(mtu) {
+	switch followed := mtu == m.search.hint; {
+	case followed && m.frugal && m.search.open(mtu):
 		m.sizes = m.sizes[:0] // the round ends: no other size is as likely
+	case followed && o == TooBigHere && m.search.low <= mtu:
+		m.most = mtu // that the link takes no more, one size shows as well as all: the next round tries one byte more
 	}
 }
 
@@ -246,8 +247,10 @@ func (m *MTU) size(size int) *mtuSize {
 	return nil
 }
 
-// wanted reports whether it is still to be found out whether a size of the round passes.
-func (m *MTU) wanted(size int) bool { return m.search.open(size) || size == m.confirms }
+// wanted reports whether the round is still to find out whether one of its sizes passes.
+func (m *MTU) wanted(size int) bool {
+	return m.search.open(size) && size <= m.most || size == m.confirms
+}
 
 // Done reports whether the search has ended. As Next does, it begins a round when the one before has ended.
 func (m *MTU) Done() bool {
@@ -285,7 +288,7 @@ func (m *MTU) round() {
 	slices.SortFunc(sizes, func(a, b int) int { return b - a })
 	m.first += len(m.waves)
 	m.waves, m.begun, m.silent = m.waves[:0], false, 0
-	m.sizes = m.sizes[:0]
+	m.sizes, m.most = m.sizes[:0], m.search.most
 	for _, size := range sizes {
 		m.sizes = append(m.sizes, mtuSize{size: size})
 	}

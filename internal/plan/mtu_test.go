@@ -145,6 +145,51 @@ func TestMTUTries(t *testing.T) {
 	}
 }
 
+// What this host's link takes is known from the first packet that is too big for it: no more than one byte more is
+// refused beside. Where the path carries as much, few packets leave, and the search takes few round trips.
+func TestMTULink(t *testing.T) {
+	const rtt = 20 * ms
+	for _, c := range []struct {
+		v6    bool
+		link  int
+		few   string // what is tried where each answer is there at once
+		trips int64  // elsewhere
+	}{
+		{false, 68, "[68 9000 69 68]", 2},
+		{false, 576, "[68 9000 576 577 576]", 3},
+		{false, 1420, "[68 9000 1420 1421 1420]", 3},
+		{false, 1433, "[68 9000 1420 1434 1433 1433]", 4},
+		{false, 1500, "[68 9000 1500 1501 1500]", 3},
+		{false, 9000, "[68 9000 65535 9001 9000]", 3},
+		{true, 1280, "[1280 9000 1281 1280]", 2},
+		{true, 1500, "[1280 9000 1500 1501 1500]", 3},
+	} {
+		for _, after := range []int64{0, rtt} {
+			h := hunt{mtu: NewMTU(c.v6, 5, time.Duration(timeout))}
+			tried, refused := []int{}, 0
+			h.answer = func(size, _ int) (Outcome, int, int64) {
+				tried = append(tried, size)
+				if size > c.link {
+					refused++
+					return TooBigHere, c.link, 0
+				}
+				return Answered, 0, after
+			}
+			h.run(t)
+			if h.mtu.Found() != c.link || h.mtu.Bound() || h.fatal {
+				t.Errorf("a link of %d: found %d, bound %v, fatal %v", c.link, h.mtu.Found(), h.mtu.Bound(), h.fatal)
+			}
+			if got := fmt.Sprint(tried); after == 0 && got != c.few {
+				t.Errorf("a link of %d: %s are tried, want %s", c.link, got, c.few)
+			}
+			if refused != 2 || h.now != c.trips*after || len(tried) > 14 {
+				t.Errorf("a link of %d, RTT %v: %v are tried, %d are refused, and it takes %v",
+					c.link, time.Duration(after), tried, refused, time.Duration(h.now))
+			}
+		}
+	}
+}
+
 // What each outcome of a probe makes of the search.
 func TestMTUSettled(t *testing.T) {
 	type row struct {

@@ -23,8 +23,8 @@ const (
 	// mtuSections is how many sizes are tried together where nothing better is known: they cut the range that is
 	// left into as many parts.
 	mtuSections = 8
-	// mtuHints is how many routers' MTUs are believed until they have proved wrong, so that one that names a
-	// little less each time cannot keep a search busy for ever.
+	// mtuHints is how many of the MTUs that are named are believed until they have proved wrong, so that a router that
+	// names a little less each time cannot keep a search busy for ever.
 	mtuHints = 8
 )
 
@@ -37,7 +37,7 @@ type mtuSearch struct {
 	low         int // the largest that passed; below least: none yet
 	high        int // the smallest above low that did not; above most: none yet
 	refused     []int
-	hint        int // the MTU that a router named last; 0: none
+	hint        int // the MTU that a router, or this host, named last; 0: none
 	hints       int // how many of those have been followed
 	begun       bool
 	limited     bool // most is what is likely to pass
