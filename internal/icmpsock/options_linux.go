@@ -69,12 +69,15 @@ func optionsFor(c Config) []option {
 		option{unix.IPPROTO_IPV6, unix.IPV6_RECVERR_RFC4884, 1, "IPV6_RECVERR_RFC4884"},
 		option{unix.IPPROTO_IPV6, unix.IPV6_RECVHOPLIMIT, 1, "IPV6_RECVHOPLIMIT"},
 		option{unix.IPPROTO_IPV6, ipv6FlowinfoSend, 1, "IPV6_FLOWINFO_SEND"})
-	if !c.Raw && !kernel().since(sums6) {
+	if c.limits6() {
 		// Larger packets leave in fragments, or not at all where that is asked for, and so with the right checksum.
 		options = append(options, option{unix.IPPROTO_IPV6, unix.IPV6_MTU, largest6, "IPV6_MTU"})
 	}
 	return options
 }
+
+// limits6 reports whether packets of more than largest6 do not leave a socket in one piece, whatever the device takes.
+func (c *Config) limits6() bool { return c.V6 && !c.Raw && !kernel().since(sums6) }
 
 // discovery is the option that says whether packets may be fragmented.
 func discovery(c Config) option {

@@ -46,6 +46,9 @@ const (
 // it has been tried before this. It may find out by sending it: then the batch has the result.
 func (s *Socket) isOwn(errno syscall.Errno, tries int) bool {
 	s.sending.fits = 0
+	if errno == unix.EMSGSIZE && s.fixed && s.deaf == nil {
+		s.sending.fits = s.tooBig()
+	}
 	pending := pending4
 	if s.v6 {
 		pending = pending6
@@ -55,9 +58,6 @@ func (s *Socket) isOwn(errno syscall.Errno, tries int) bool {
 	case s.id != 0, s.deaf != nil, !slices.Contains(pending, errno):
 		return true
 	case errno == unix.EMSGSIZE:
-		if s.fixed {
-			s.sending.fits = s.tooBig()
-		}
 		return s.sending.fits > 0
 	case tries == 0 && !s.v6:
 		return s.routeError() == errno

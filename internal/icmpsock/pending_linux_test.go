@@ -118,8 +118,8 @@ func testHeaderPerPacket(t *testing.T, responder *netlab.Responder, s *Socket) {
 	}
 }
 
-// A packet that is too large for the device is refused as that, those before it leave, and those after it are not
-// tried.
+// A packet that is too large for the device is refused as that, with what would have fit; those before it leave, and
+// those after it are not tried.
 func TestTooBig(t *testing.T) {
 	newResponder(t, nil)
 	eachSocket(t, func(t *testing.T, c Config) {
@@ -127,8 +127,12 @@ func TestTooBig(t *testing.T) {
 		s := open(t, c)
 		host := map[bool]string{false: far4, true: far6}[c.V6]
 		packets := []wire.Packet{request(t, host, 1, 56), request(t, host, 2, 1800), request(t, host, 3, 56)}
-		if n, err := s.Send(packets); n != 1 || !errors.Is(err, unix.EMSGSIZE) {
+		n, err := s.Send(packets)
+		if n != 1 || !errors.Is(err, unix.EMSGSIZE) {
 			t.Fatalf("%d sent, %v", n, err)
+		}
+		if told := new(wire.TooBigError); !errors.As(err, &told) || told.MTU != 1500 {
+			t.Errorf("%#v, want the MTU of 1500", err)
 		}
 		receive(t, s, 1, usualMessage)
 		// More than a batch, of which one in the second is too large.

@@ -30,7 +30,8 @@ var errNoBuffers = fmt.Errorf("%w: this host's neighbour table (gc_thresh3, arp(
 // Send sends the packets in order, each a whole echo request, sets the Time of each that leaves to when it did, and
 // returns how many left. Fewer than all: the error is why the next one did not leave, and the ones after that were not
 // tried. It wraps [wire.ErrNoRoom] where that one may leave in a moment, [wire.ErrEnded] where the socket is none any
-// more, and EMSGSIZE where it is too large to leave in one piece.
+// more, and EMSGSIZE where it is too large to leave in one piece, in a [wire.TooBigError] if the kernel says what would
+// have fit.
 //
 // Send writes identifiers and checksums into the packets' Data where the kernel does not. It does not block.
 func (s *Socket) Send(packets []wire.Packet) (sent int, err error) {
@@ -91,7 +92,7 @@ func (s *Socket) sendBatch(packets []wire.Packet) (int, error) {
 			return sent, fmt.Errorf("%w: %w", wire.ErrEnded, err)
 		case b.errno == unix.EAGAIN, b.errno == unix.ENOBUFS, !own && tries > pendingTries:
 			return sent, fmt.Errorf("%w: %w", wire.ErrNoRoom, err)
-		case own && s.v6 && s.sending.fits == largest6: // by our own IPV6_MTU, and not by the device
+		case own && s.sending.fits == largest6 && s.config.limits6(): // by our own IPV6_MTU, and not by the device
 			return sent, fmt.Errorf("an IPv6 packet of over %d bytes: %w: %w",
 				largest6, kernel().lacks(sums6), errors.ErrUnsupported)
 		case own:
@@ -140,6 +141,8 @@ func (s *Socket) explain(err error, p *wire.Packet) error {
 	switch {
 	case s.sending.lost != nil:
 		return fmt.Errorf("%w; %w", err, s.sending.lost)
+	case s.sending.fits > 0:
+		return &wire.TooBigError{MTU: s.sending.fits, Err: err}
 	case !s.v6 && s.sending.errno == unix.EACCES && s.isBroadcast():
 		return fmt.Errorf("%v is a broadcast address, want one host's: %w", p.Addr, err)
 	}

@@ -58,5 +58,17 @@ type Backlog struct {
 // ErrNoRoom says that a link cannot take a message now, but may in a moment.
 var ErrNoRoom = errors.New("no room to send")
 
+// A TooBigError says that a link cannot send a message in one piece. It wraps the link's error, and has its text.
+type TooBigError struct {
+	MTU int // the largest packet that would have left, in bytes and with the headers of IP and ICMP; above 0
+	Err error
+}
+
+// Error is the link's error.
+func (e *TooBigError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the link's error.
+func (e *TooBigError) Unwrap() error { return e.Err }
+
 // ErrEnded says that a link's socket is none any more.
 var ErrEnded = errors.New("the socket has ended")
