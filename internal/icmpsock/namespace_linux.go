@@ -52,15 +52,14 @@ func (n namespace) String() string {
 func (s *Socket) Beside(open func() error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	here := namespaceOf(-1)
-	if trial, err := s.trial(); err == nil {
-		here = namespaceOf(trial)
+	trial, err := s.trial()
+	here := namespaceOf(trial) // without one, by the inode alone
+	if err == nil {
 		unix.Close(trial)
 	}
 	if here.is(s.namespace) {
 		return open()
 	}
-	var err error
 	entered := make(chan error)
 	go func() { entered <- s.enter(func() { err = open() }) }()
 	if e := <-entered; e != nil {
