@@ -32,16 +32,16 @@ const (
 // fragments, if the target makes them or lets routers make them, as Linux does; where the way back swallows large
 // packets and fragments alike, that limits what is found.
 //
-// The MTUs that routers name (RFC 1191, RFC 8201) are tried, and so is one byte more: what makes no sense, or proves
-// wrong, is not believed. Where large packets vanish without a word, a black hole (RFC 8899), usual sizes are tried,
-// then those between, 8 at a time. A size counts as too big if a router or this host says so, or if none of WithCount
-// (5, 100 at most) echo requests is answered while a smaller one is that left right after each of them: silence says
-// nothing where a size that passes is not answered either (RFC 8899). They leave within one timeout, or
-// longer if WithRate has it so. The size found is tried once more before it is returned, because the router at the
-// beginning of a tunnel may learn what fits from the first large packet, and refuse the next; where packets were lost,
-// so is the smallest size that did not pass. Elsewhere than in a black hole the search takes a few round trips. There
-// it takes two timeouts a round, of which there are at most 2 for a usual size and 7 for any other, and one more where
-// packets are lost.
+// The MTUs that routers name (RFC 1191, RFC 8201), or this host for its own link, are tried, and so is one byte more:
+// what makes no sense, or proves wrong, is not believed. Where large packets vanish without a word, a black hole (RFC
+// 8899), usual sizes are tried, then those between, 8 at a time. A size counts as too big if a router or this host says
+// so, or if none of WithCount (5, 100 at most) echo requests is answered while a smaller one is that left right after
+// each of them: silence says nothing where a size that passes is not answered either (RFC 8899). They leave within one
+// timeout, or longer if WithRate has it so. The size found is tried once more before it is returned, because the router
+// at the beginning of a tunnel may learn what fits from the first large packet, and refuse the next; where packets were
+// lost, so is the smallest size that did not pass. Elsewhere than in a black hole the search takes a few round trips.
+// There it takes two timeouts a round, of which there are at most 2 for a usual size and 7 for any other, and one more
+// where packets are lost.
 //
 // Where so many echo requests in a row are not answered that it is more than plain loss, such as in an outage, or where
 // the target limits how many it answers, the search slows down: to a round's sizes every 1.1 s, or every timeout where
@@ -90,10 +90,7 @@ func (c *call) pathMTU(ctx context.Context) (int, error) {
 				failure = r.Err
 				return false
 			}
-			outcome, mtu := outcomeOf(r), 0
-			if outcome == plan.TooBig {
-				mtu = r.ICMP.MTU
-			}
+			outcome, mtu := outcomeOf(r), namedMTU(r)
 			if outcome != plan.Answered {
 				last = errorOf(r)
 			}
@@ -114,6 +111,18 @@ func (c *call) pathMTU(ctx context.Context) (int, error) {
 		return found, fmt.Errorf("the path MTU is %d or more: %w", found, last)
 	}
 	return found, nil
+}
+
+// namedMTU is what a probe was told would have fit, by the router that refused it or by this host; 0 for none.
+func namedMTU(r *flight.Result) int {
+	var here *wire.TooBigError
+	switch {
+	case r.Kind == flight.Refused && r.ICMP.TooBig():
+		return r.ICMP.MTU
+	case r.Kind == flight.Unsent && errors.As(r.Err, &here):
+		return here.MTU
+	}
+	return 0
 }
 
 // mtuTries is how often a size is tried.

@@ -142,7 +142,7 @@ func (s *mtuTraceSource) Next(now int64, p *flight.Probe) (at int64, ok bool) {
 
 // settled takes note of what became of a probe.
 func (s *mtuTraceSource) settled(r *flight.Result, target netip.Addr) (fatal bool) {
-	outcome, mtu := outcomeOf(r), 0
+	outcome := outcomeOf(r)
 	if distance := plan.MTUTraceDistance(r.Tag); distance > 0 && distance == s.here.Distance {
 		switch outcome {
 		case plan.TooBig:
@@ -158,10 +158,7 @@ func (s *mtuTraceSource) settled(r *flight.Result, target netip.Addr) (fatal boo
 			}
 		}
 	}
-	if outcome == plan.TooBig {
-		mtu = r.ICMP.MTU
-	}
-	return s.Settled(r.Tag, outcome, mtu)
+	return s.Settled(r.Tag, outcome, namedMTU(r))
 }
 
 // hop is what was found in a step.
