@@ -136,8 +136,9 @@ func Run(ctx context.Context, deliver func(call int, results []flight.Result) bo
 					return nil
 				}
 			case stepSend:
-				c.conn.dispatch(c.batch[:c.made])
-				c.conn.glanceFor(c.made)
+				if c.conn.dispatch(c.batch[:c.made]) {
+					c.conn.glanceFor(c.made)
+				}
 				c.unheard = true
 			}
 			wait = wait && (next == stepWait || next == stepDone)

@@ -114,8 +114,9 @@ func NewConn(link Link, epoch time.Time, limiter *plan.Limiter, ended func(cause
 	c.in.packets = make([]wire.Packet, BatchSize)
 	c.out.batch = make([]flight.Probe, BatchSize)
 	c.out.packets = make([]wire.Packet, BatchSize)
-	c.listening.Store(true)
+	c.listening.Store(!link.Polls())
 	c.idle.Store(true)
+	c.noted.Store(c.now().Mono)
 	c.running.Add(1)
 	go func() {
 		c.read()

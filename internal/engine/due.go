@@ -120,8 +120,9 @@ func (c *Conn) sendDue() {
 		if len(due) == 0 {
 			break
 		}
-		c.dispatch(due)
-		c.glance(glanceBatches)
+		if c.dispatch(due) {
+			c.glance(glanceBatches)
+		}
 	}
 	if !c.idle.Load() {
 		c.listen()

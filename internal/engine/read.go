@@ -19,7 +19,10 @@ const (
 
 // read has the table see what comes, until the link ends.
 func (c *Conn) read() {
-	for some := false; ; {
+	if c.link.Polls() {
+		c.awaitRouse()
+	}
+	for some := true; ; {
 		if !some {
 			c.rest()
 		}
@@ -53,10 +56,15 @@ func (c *Conn) rest() {
 	}
 	c.mu.Unlock()
 	if idle {
-		select {
-		case <-c.rouse:
-		case <-c.done:
-		}
+		c.awaitRouse()
+	}
+}
+
+// awaitRouse returns when listen has been called, or the link has ended.
+func (c *Conn) awaitRouse() {
+	select {
+	case <-c.rouse:
+	case <-c.done:
 	}
 }
 

@@ -90,50 +90,6 @@ func TestPollEnds(t *testing.T) {
 	})
 }
 
-// toRest wakes the reader for nothing, while nothing is in flight: it goes to rest.
-func (r *rig) toRest() {
-	r.Helper()
-	signal(r.link.came)
-	if synctest.Wait(); r.listening.Load() {
-		r.Error("the reader is not at rest")
-	}
-	select {
-	case <-r.link.came: // it was at rest before
-	default:
-	}
-}
-
-// While nothing is in flight nobody waits for the link; from when somebody waits for an answer, the reader does, and is
-// told of it.
-func TestRest(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		l := newLink(echoing)
-		r := newRig(t, l, nil)
-		synctest.Wait()
-		for range 100 { // answered before it is waited for
-			c := r.caller(r.now(shape(t, time.Second), 1), Options{})
-			c.run(t.Context())
-			c.only(1, flight.Answered)
-		}
-		if n := l.waits.Load(); n != 0 {
-			t.Errorf("the reader has waited %d times", n)
-		}
-		l.plays(echoingAfter(20 * ms))
-		for range 3 {
-			c := r.caller(r.now(shape(t, time.Second), 1), Options{})
-			c.run(t.Context())
-			c.only(1, flight.Answered)
-			if rtt := time.Duration(c.told()[0].RTT); rtt != 20*ms {
-				t.Errorf("RTT is %v", rtt)
-			}
-		}
-		if n := l.waits.Load(); n < 3 {
-			t.Errorf("the reader has waited %d times", n)
-		}
-		r.toRest()
-	})
-}
-
 // What the timekeeper takes for a call that waits is listened for, also where another is sending, and a third reading.
 func TestListensForDue(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

@@ -13,24 +13,27 @@ import (
 // turnBatches is how many batches one goroutine sends in a row before others get their turn.
 const turnBatches = 64
 
-// dispatch sends probes that the table has taken, or leaves that to another who is at it.
-func (c *Conn) dispatch(probes []flight.Probe) {
+// dispatch sends probes that the table has taken, or leaves that to another who is at it. It reports whether some may
+// have left by now: if not, there are no answers to look for.
+func (c *Conn) dispatch(probes []flight.Probe) (left bool) {
 	for i := range probes {
 		c.expect(int64(probes[i].Shape.Size() + spareRoom))
 	}
 	if c.out.sending.TryLock() {
 		if c.out.queue.some.Load() {
 			c.push(probes)
+			left = true
 		} else {
-			c.transmit(probes)
+			left = c.transmit(probes)
 		}
 		c.flush()
-		return
+		return left
 	}
 	c.push(probes)
 	if c.out.sending.TryLock() { // who was at it may have seen nothing
 		c.flush()
 	}
+	return true
 }
 
 // push queues probes to be sent.
@@ -125,9 +128,9 @@ func together(batch []flight.Probe) int {
 	return max(n, 1)
 }
 
-// transmit sends a batch. What the link has no room for it adds to out.refused. Should the link panic, what it was to
-// send has failed, and others go on sending. The caller holds out.sending.
-func (c *Conn) transmit(batch []flight.Probe) {
+// transmit sends a batch, and reports whether some of it left. What the link has no room for it adds to out.refused.
+// Should the link panic, what it was to send has failed, and others go on sending. The caller holds out.sending.
+func (c *Conn) transmit(batch []flight.Probe) (left bool) {
 	sending := 0
 	defer func() {
 		if sending > 0 {
@@ -137,7 +140,7 @@ func (c *Conn) transmit(batch []flight.Probe) {
 	for len(batch) > 0 {
 		if c.ended.Load() {
 			c.fail(batch)
-			return
+			return left
 		}
 		group := batch[:together(batch)]
 		packets := c.out.packets[:len(group)]
@@ -152,6 +155,7 @@ func (c *Conn) transmit(batch []flight.Probe) {
 		}
 		c.mu.Lock()
 		if n > 0 {
+			left = true
 			c.depart(group[:n], packets)
 		}
 		if c.cause != nil { // and what is in flight has been ended
@@ -169,6 +173,7 @@ func (c *Conn) transmit(batch []flight.Probe) {
 		c.makeRoom()
 		c.mu.Unlock()
 	}
+	return left
 }
 
 // fail ends probes that cannot be sent, because the link has ended.
