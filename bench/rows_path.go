@@ -14,7 +14,7 @@ func pathMTUCalls() row {
 		c.lacks = cannotCount()
 		return c
 	}
-	limit := atMost(39)
+	limit := atMost(24)
 	r := row{
 		name:  "path-mtu-calls",
 		title: fmt.Sprintf("system calls over a link of %s bytes", number(linkMTU)),
