@@ -13,6 +13,7 @@ import (
 
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
+	"github.com/icmpsock/ping/internal/skipped"
 	"github.com/icmpsock/ping/pingtest"
 )
 
@@ -156,11 +157,11 @@ func TestAsTheKernel(t *testing.T) {
 				return nil
 			}
 			s, err := l.pinger.PingN(t.Context(), l.addrs[0][2].String(), 7,
-				ping.WithTTL(1), ping.WithInterval(0), ping.WithTimeout(atLength(t, 300*ms, time.Second)))
+				ping.WithTTL(1), ping.WithInterval(0), ping.WithTimeout(skipped.AtLength(t, 300*ms, time.Second)))
 			return []string{fmt.Sprint(s.Errors, " of 7, ", err), strings.Join(l.ping(t, l.addrs[0][2], 1), " ")}
 		}},
 	} {
-		if c.slow && atLength(t, 0, 1) == 0 {
+		if c.slow && skipped.AtLength(t, 0, 1) == 0 {
 			continue
 		}
 		t.Run(c.name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // Whatever answers come, each is counted as what it is, and the RTTs are true.
@@ -17,7 +18,7 @@ func TestNetwork(t *testing.T) {
 	forge := func(change func(*netlab.Packet)) func(*netlab.Request, int) []netlab.Answer {
 		return func(r *netlab.Request, _ int) []netlab.Answer { return []netlab.Answer{r.Forge(change)} }
 	}
-	slow := atLength(t, 4*ms, 6*ms) / ms // times, where the responder's own delay must not matter
+	slow := skipped.AtLength(t, 4*ms, 6*ms) / ms // times, where the responder's own delay must not matter
 	type counts struct{ received, errors, late, duplicates, reordered, corrupted, stray int }
 	cases := []struct {
 		name   string
@@ -121,7 +122,7 @@ func TestNetwork(t *testing.T) {
 			if order != (c.want.late+c.want.reordered > 0) {
 				continue
 			}
-			interval, timeout := 40*ms, atLength(t, 500*ms, time.Second)
+			interval, timeout := 40*ms, skipped.AtLength(t, 500*ms, time.Second)
 			switch {
 			case c.want.received == 4:
 				timeout = 10 * time.Second // which passes for none

@@ -13,6 +13,7 @@ import (
 
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // checkSockets fails the test if there are more ICMP sockets than so many and those that the other processors have.
@@ -123,7 +124,7 @@ func TestCancelled(t *testing.T) {
 func TestCloseAnyTime(t *testing.T) {
 	netlab.Require(t)
 	check := nothingLeft(t)
-	for range atLength(t, 5, 20) {
+	for range skipped.AtLength(t, 5, 20) {
 		p := mustNew(t)
 		var calls sync.WaitGroup
 		started := make(chan struct{}, 8)

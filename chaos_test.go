@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/icmpsock/ping"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 var (
@@ -59,7 +60,7 @@ type pending struct {
 func newStorm(t *testing.T, asked, usual, full time.Duration) *storm {
 	width := 254
 	if asked == 0 {
-		asked, width = atLength(t, usual, full), atLength(t, 30, width)
+		asked, width = skipped.AtLength(t, usual, full), skipped.AtLength(t, 30, width)
 	}
 	s := &storm{T: t, length: asked, width: width, seed: *chaosSeed, calls: make(map[*pending]struct{}),
 		kinds: make(map[string]int)}

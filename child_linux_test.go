@@ -33,11 +33,11 @@ func alone(t *testing.T, personality uintptr) bool {
 		t.Fatal(err)
 	}
 	pattern := "^" + strings.ReplaceAll(t.Name(), "/", "$/^") + "$"
-	cmd := exec.Command(executable, "-test.run="+pattern, "-test.v", fmt.Sprintf("-long=%t", *long))
+	cmd := exec.Command(executable, "-test.run="+pattern, "-test.v", fmt.Sprintf("-long=%t", skipped.Long()))
 	cmd.Env = append(os.Environ(), aloneVariable+"="+t.Name())
 	output, err := withPersonality(t, personality, cmd.CombinedOutput)
-	if strings.Contains(string(output), longRuns) {
-		skipped.Part(t, longRuns)
+	if strings.Contains(string(output), skipped.LongRuns) {
+		skipped.Part(t, skipped.LongRuns)
 	}
 	switch {
 	case err == nil && strings.Contains(string(output), "--- SKIP: "+t.Name()+" "):

@@ -12,6 +12,7 @@ import (
 
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // What the socket dropped while nothing was in flight was the answer to no later probe: a dead host's losses are the
@@ -29,7 +30,7 @@ func TestDropsWhileNothingInFlight(t *testing.T) {
 
 func testIdleDrops(t *testing.T, kind ping.Option, alive, dead string) {
 	const probes = 5
-	rounds, burst := atLength(t, 2, 3), atLength(t, 4000, 20_000)
+	rounds, burst := skipped.AtLength(t, 2, 3), skipped.AtLength(t, 4000, 20_000)
 	echoes := make(chan []byte, 1)
 	responder := netlab.NewResponder(t, netlab.Self(t), netlab.ResponderConfig{
 		Addrs: nearPrefixes(),

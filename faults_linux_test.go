@@ -12,6 +12,7 @@ import (
 
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // A watch is a Stream that goes on as its replies are asked for.
@@ -166,7 +167,7 @@ func TestFaultsPass(t *testing.T) {
 			}
 			unharmed := func() {
 				for _, w := range locals {
-					for range atLength(t, 8, 20) {
+					for range skipped.AtLength(t, 8, 20) {
 						w.until("a reply", answeredRightly, never)
 					}
 				}

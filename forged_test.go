@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/icmpsock/ping"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // forged is how many forged replies are offered.
@@ -64,7 +65,7 @@ func (g *guesser) cookie(right uint64) uint64 {
 func TestForged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const probes = 1000
-		n := forgeries(atLength(t, 1_000_000, 10_000_000))
+		n := forgeries(skipped.AtLength(t, 1_000_000, 10_000_000))
 		wire := &tapped{
 			fake:  newFake(nil),
 			who:   &guesser{Rand: rand.New(rand.NewPCG(13, 14))},

@@ -14,13 +14,14 @@ import (
 
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // Forged replies through the kernel, from the target, from others, and before and after the true one: none is accepted,
 // the true ones are, and each packet that came is accounted for, those too for which the buffer had no room.
 func TestForgedOnTheWire(t *testing.T) {
 	const burst = 500 // forged replies to each probe
-	most := forgeries(atLength(t, 2000, 20_000))
+	most := forgeries(skipped.AtLength(t, 2000, 20_000))
 	overEachKind(t, func(t *testing.T, kind ping.Option) {
 		for _, c := range []struct {
 			name    string
@@ -29,7 +30,7 @@ func TestForgedOnTheWire(t *testing.T) {
 			timeout time.Duration
 		}{
 			{"usual buffer", 0, most / burst, 10 * time.Second},
-			{"small buffer", 4096, atLength(t, 4, 8), atLength(t, 50*ms, 200*ms)},
+			{"small buffer", 4096, skipped.AtLength(t, 4, 8), skipped.AtLength(t, 50*ms, 200*ms)},
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				n := c.probes
@@ -103,8 +104,8 @@ func TestForgedOnTheWire(t *testing.T) {
 // While strays with our identifier come as fast as they can be made, a hundred thousand a second and more, no probe is
 // lost but those that this host may have dropped itself, and each stray is accounted for.
 func TestStrayFlood(t *testing.T) {
-	timeout := atLength(t, 3*time.Second, 20*time.Second) // for those dropped here
-	pings := atLength(t, 40, 100)
+	timeout := skipped.AtLength(t, 3*time.Second, 20*time.Second) // for those dropped here
+	pings := skipped.AtLength(t, 40, 100)
 	overEachKind(t, func(t *testing.T, kind ping.Option) {
 		hosts, nears := [2]string{far4, far6}, [2]string{near4, near6}
 		var ids [2]atomic.Int32

@@ -12,6 +12,7 @@ import (
 
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // inheritedVariable makes TestInheritedChild list its sockets.
@@ -79,7 +80,7 @@ func TestInherited(t *testing.T) {
 					}
 				})
 			}
-			starts := atLength(t, 15, 40)
+			starts := skipped.AtLength(t, 15, 40)
 			if raceEnabled { // with it a program takes a second to start
 				starts = 4
 			}

@@ -14,6 +14,7 @@ import (
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/icmpsock"
 	"github.com/icmpsock/ping/internal/netlab"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // allOf are the addresses of a prefix.
@@ -58,8 +59,8 @@ func TestSweepLAN(t *testing.T) {
 	}
 	table := s.Neighbours().Tables[0]
 	s.Close()
-	stop := atLength(t, 1<<11, math.MaxInt) // when so many beyond have been settled
-	timeout := atLength(t, 300*ms, time.Second)
+	stop := skipped.AtLength(t, 1<<11, math.MaxInt) // when so many beyond have been settled
+	timeout := skipped.AtLength(t, 300*ms, time.Second)
 	found, others, far := 0, 0, 0
 	for addr, r := range p.Sweep(t.Context(), both(allOf(lan), allOf(beyond)), ping.WithTimeout(timeout)) {
 		broadcast := addr == netip.MustParseAddr("172.20.15.255") || addr == lan.Addr()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // What this host's own buffer dropped is told apart from what the network lost.
@@ -31,7 +32,7 @@ func TestLocalDrops(t *testing.T) {
 	p, sockets := openPingerAlone(t)
 	// Behind the Pinger's back, or else it would not let it come to that.
 	shrinkBuffers(t, sockets, 4096)
-	timeout := atLength(t, 400*ms, time.Second) // time to send all
+	timeout := skipped.AtLength(t, 400*ms, time.Second) // time to send all
 	drops, series := 0, 0
 	for ; drops == 0 && series < 20; series++ { // the reader may be quick enough
 		mu.Lock()

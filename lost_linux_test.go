@@ -8,6 +8,7 @@ import (
 
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // Lost probes leave no memory behind.
@@ -38,7 +39,7 @@ func TestLostLeaveNothing(t *testing.T) {
 	}
 	send(5000) // more than a table of probes begins with
 	before := heap()
-	n := atLength(t, 15_000, 60_000)
+	n := skipped.AtLength(t, 15_000, 60_000)
 	send(n)
 	if grown := int64(heap()) - int64(before); grown > int64(n*10) { // bytes a probe
 		t.Errorf("%d lost probes left %d bytes", n, grown)

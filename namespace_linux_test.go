@@ -55,7 +55,7 @@ func threadNamespaces(t *testing.T) (list []string) {
 
 // many is a host so often that a Sweep puts all processors to use.
 func many(t *testing.T, host string) iter.Seq[netip.Addr] {
-	return slices.Values(slices.Repeat([]netip.Addr{netip.MustParseAddr(host)}, atLength(t, 5000, 20_000)))
+	return slices.Values(slices.Repeat([]netip.Addr{netip.MustParseAddr(host)}, skipped.AtLength(t, 5000, 20_000)))
 }
 
 // A Pinger stays in the network namespace that it was opened in, whichever its callers are in: each call is answered

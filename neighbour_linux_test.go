@@ -12,6 +12,7 @@ import (
 
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // hasten has the kernel give up a neighbour on a device that is not there after less than its three seconds, where it
@@ -32,7 +33,7 @@ func hasten(t *testing.T, ns *netlab.Namespace, dev string) (wait time.Duration)
 // -long it is left as it is.
 func setNeighbours(t *testing.T, ns *netlab.Namespace, family, dev, name, value string) (ok bool) {
 	t.Helper()
-	if *long {
+	if skipped.Long() {
 		return false
 	}
 	key := "net/" + family + "/neigh/" + dev + "/" + name

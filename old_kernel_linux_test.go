@@ -39,7 +39,7 @@ func TestOldKernel(t *testing.T) {
 
 // testAllocsOfOldKernel is TestAllocsOverSockets; without -long, of the sockets alone that the kernel's age changes.
 func testAllocsOfOldKernel(t *testing.T) {
-	if atLength(t, false, true) {
+	if skipped.AtLength(t, false, true) {
 		TestAllocsOverSockets(t)
 		return
 	}
@@ -88,7 +88,7 @@ func TestTooOldKernel(t *testing.T) {
 		}
 		_, err = p.Ping(t.Context(), "::1", ping.WithDontFragment(true), ping.WithSize(20_000))
 		check("a large packet", err, "15013 bytes", "Linux 6.1")
-		_, err = p.PathMTU(t.Context(), "::1", ping.WithTimeout(atLength(t, 200*ms, time.Second)))
+		_, err = p.PathMTU(t.Context(), "::1", ping.WithTimeout(skipped.AtLength(t, 200*ms, time.Second)))
 		check("the path MTU", err, "15013 bytes", "Linux 6.1")
 		if mtu, err := p.PathMTU(t.Context(), "127.0.0.1"); mtu != 65535 || err != nil {
 			t.Errorf("the path MTU is %d, %v", mtu, err)

@@ -111,7 +111,7 @@ func refusesLarge(t *testing.T, host string, err error) bool {
 func TestPathMTULoopback(t *testing.T) {
 	overEachKind(t, func(t *testing.T, kind ping.Option) {
 		checkLargeMTU(t, openPinger(t, kind), map[string]int{"127.0.0.1": 65535, "::1": 65536},
-			ping.WithTimeout(atLength(t, 200*ms, time.Second))) // with an old kernel they wait for that
+			ping.WithTimeout(skipped.AtLength(t, 200*ms, time.Second))) // with an old kernel they wait for that
 	})
 }
 
@@ -164,7 +164,7 @@ func TestPathMTURouters(t *testing.T) {
 // A router of Linux that is kept from saying anything, and a link that takes less than its router believes, are black
 // holes.
 func TestPathMTUSilentRouters(t *testing.T) {
-	timeout := atLength(t, 100*ms, 200*ms)
+	timeout := skipped.AtLength(t, 100*ms, 200*ms)
 	t.Run("no ICMP errors", func(t *testing.T) {
 		beyond, hosts := mtuPath(t, 1500, 1400)
 		p := openPinger(t)
@@ -279,7 +279,7 @@ func TestPathMTUBlackHole(t *testing.T) {
 			want[mtuHost(v6, 10+i)] = mtu // the same with losses
 		}
 	}
-	timeout := atLength(t, 100*ms, 500*ms)
+	timeout := skipped.AtLength(t, 100*ms, 500*ms)
 	var wg sync.WaitGroup
 	for _, kind := range []ping.SocketKind{ping.SocketDatagram, ping.SocketRaw} {
 		p := openPinger(t, ping.WithSocket(kind))

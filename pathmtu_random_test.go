@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/icmpsock/ping"
+	"github.com/icmpsock/ping/internal/skipped"
 	"github.com/icmpsock/ping/pingtest"
 )
 
@@ -140,7 +141,7 @@ func (p randomPath) find(t *testing.T) (mtu, sent int, took time.Duration, err e
 
 // Whatever befalls a path, its MTU is found exactly, or the error says that what was found is a bound.
 func TestPathMTURandom(t *testing.T) {
-	paths := atLength(t, 300, 10_000)
+	paths := skipped.AtLength(t, 300, 10_000)
 	bounds := map[string]int{}
 	var longest time.Duration
 	most := 0

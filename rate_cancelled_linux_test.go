@@ -82,7 +82,7 @@ func TestCostOfCancelledTurns(t *testing.T) {
 	if raceEnabled {
 		skipped.Test(t, "the race detector bears 8,128 goroutines")
 	}
-	few := atLength(t, 2000, 8000)
+	few := skipped.AtLength(t, 2000, 8000)
 	many := 10 * few
 	a, b := costOfCancelled(t, few), costOfCancelled(t, many)
 	t.Logf("%d calls took %v of the processors' time, %d took %v", few, a, many, b)

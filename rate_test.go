@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/icmpsock/ping"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // The rate is that of the whole Pinger, over any length of time, evenly spaced and fairly shared.
@@ -22,10 +23,10 @@ func TestRate(t *testing.T) {
 		time  time.Duration
 	}{
 		{1, true, time.Hour},
-		{7, true, atLength(t, 10*time.Minute, time.Hour)},
-		{100, false, atLength(t, 2*time.Minute, 10*time.Minute)},
-		{1000, true, atLength(t, 5*time.Second, 20*time.Second)},
-		{20_000, true, atLength(t, 500*ms, 2*time.Second)},
+		{7, true, skipped.AtLength(t, 10*time.Minute, time.Hour)},
+		{100, false, skipped.AtLength(t, 2*time.Minute, 10*time.Minute)},
+		{1000, true, skipped.AtLength(t, 5*time.Second, 20*time.Second)},
+		{20_000, true, skipped.AtLength(t, 500*ms, 2*time.Second)},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFake(echoAfter(20 * ms))

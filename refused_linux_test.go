@@ -16,6 +16,7 @@ import (
 
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // refusedSendTime is how much processor time an echo request takes at most that this host itself refuses, on the
@@ -131,7 +132,7 @@ func TestRejectedBesideHealthy(t *testing.T) {
 		pings   = 100
 		turns   = 5 // requests of each stream that are rejected during a Ping, at most
 	)
-	least := atLength(t, 80, 200) // in all
+	least := skipped.AtLength(t, 80, 200) // in all
 	overEachKind(t, func(t *testing.T, kind ping.Option) {
 		p := openPinger(t, kind)
 		filter := netlab.Self(t).RefuseEchoes(t, netip.MustParsePrefix("127.0.6.0/24"), netlab.Reject)

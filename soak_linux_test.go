@@ -15,6 +15,7 @@ import (
 
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // soak is for how long TestSoak runs.
@@ -32,7 +33,7 @@ type soaked struct {
 func TestSoak(t *testing.T) {
 	length := *soak
 	if length == 0 {
-		length = atLength(t, 600*ms, 2*time.Second)
+		length = skipped.AtLength(t, 600*ms, 2*time.Second)
 	}
 	var book sync.Map // of *soaked by address, for as long as its call runs
 	var losses, doubles atomic.Uint64

@@ -53,7 +53,7 @@ type stoppedReply struct {
 // A process that is stopped for longer than its timeout, while a reply comes in time, has not lost it, and knows when
 // it came.
 func TestStopped(t *testing.T) {
-	stop := atLength(t, 600*ms, 3*time.Second)
+	stop := skipped.AtLength(t, 600*ms, 3*time.Second)
 	timeout, answer := stop/3, stop/10
 	asked := make(chan struct{}, 1)
 	responder := newResponder(t, func(r *netlab.Request) []netlab.Answer {

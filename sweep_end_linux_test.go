@@ -10,6 +10,7 @@ import (
 
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // ofLoopback are the first n addresses of 127.0.0.0/8.
@@ -31,7 +32,7 @@ func TestSweepEndsWhileItGrows(t *testing.T) {
 	}
 	p := mustNew(t)
 	whole, i := 0, 0
-	for end := time.Now().Add(atLength(t, 300*ms, time.Second)); time.Now().Before(end); i++ {
+	for end := time.Now().Add(skipped.AtLength(t, 300*ms, time.Second)); time.Now().Before(end); i++ {
 		if err := p.Reopen(); err != nil { // so that the next Sweep has to open its further sockets anew
 			t.Fatal(err)
 		}

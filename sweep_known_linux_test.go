@@ -10,6 +10,7 @@ import (
 
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // quarter is for how long what is lost goes unsettled in these tests: long for all that is answered, and less than the
@@ -86,7 +87,7 @@ func TestSweepMissingAgain(t *testing.T) {
 	netlab.Link(t, ns, "lan0", netlab.New(t), "lan1")
 	ns.Addr(t, "lan0", netip.MustParsePrefix("172.20.0.1/24"))
 	p := openPinger(t)
-	for range atLength(t, 20, 90) { // more than a send buffer, and where net.core.wmem_max is 4 MiB
+	for range skipped.AtLength(t, 20, 90) { // more than a send buffer, and where net.core.wmem_max is 4 MiB
 		ctx, cancel := context.WithTimeout(t.Context(), 15*ms)
 		for range p.Sweep(ctx, allOf(netip.MustParsePrefix("172.20.0.0/24")), ping.WithSize(1400)) {
 		}

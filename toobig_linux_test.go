@@ -13,6 +13,7 @@ import (
 
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // The far end of a link of MTU 1,500, and what payload is one byte too large for it.
@@ -117,7 +118,7 @@ func TestPathMTUsOverOneLink(t *testing.T) {
 // of those takes room in the same receive buffer. It is as large as most systems allow (net.core.rmem_max is 212,992).
 func TestTooBigBesideStream(t *testing.T) {
 	const callers = 4
-	echoes := atLength(t, 100, 300)
+	echoes := skipped.AtLength(t, 100, 300)
 	for _, c := range narrow {
 		t.Run(c.network, func(t *testing.T) {
 			narrowLink(t)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // What a Trace makes of each thing that may be on the way, by the kernel's own hands.
@@ -101,7 +102,7 @@ func TestTraceNetwork(t *testing.T) {
 
 // Routers that are silent, late, or quote what was not sent are silent hops.
 func TestTraceSilence(t *testing.T) {
-	timeout := atLength(t, 300*ms, 3*time.Second) // of which it takes two
+	timeout := skipped.AtLength(t, 300*ms, 3*time.Second) // of which it takes two
 	newResponder(t, func(r *netlab.Request) []netlab.Answer {
 		quoting := func(change func(*netlab.Packet)) []netlab.Answer {
 			return []netlab.Answer{netlab.ErrorQuoting(r.Altered(change), hopAddr(r.Dst, r.TTL), typeExceeded(r), 0, 0)}

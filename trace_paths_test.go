@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/icmpsock/ping"
+	"github.com/icmpsock/ping/internal/skipped"
 	"github.com/icmpsock/ping/pingtest"
 )
 
@@ -52,7 +53,7 @@ func randomWay(random *rand.Rand) (n *pingtest.Network, host string) {
 // Of random paths, whoever answered is in the Trace, which ends where it should, also if it is cut short.
 func TestTraceRandomPaths(t *testing.T) {
 	ends := map[ping.TraceEnd]int{}
-	seeds := uint64(atLength(t, 500, 10_000))
+	seeds := uint64(skipped.AtLength(t, 500, 10_000))
 	for seed := range seeds {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1))

@@ -12,13 +12,14 @@ import (
 
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // Eight routers of Linux's own are found, as other programs find them.
 func TestTraceRouters(t *testing.T) {
 	chain := netlab.NewChain(t, netlab.Self(t), 8)
 	rounds := "-c 3 -G 1" // and a second in the end
-	if !atLength(t, false, true) {
+	if !skipped.AtLength(t, false, true) {
 		rounds = "-c 1 -G 0.2"
 	}
 	var others []func() // programs, which wait for a while
@@ -96,7 +97,7 @@ func TestTraceWire(t *testing.T) {
 // The limit that Linux's routers have for ICMP errors hides none of them, however often we ask.
 func TestTraceLimitedRouters(t *testing.T) {
 	// The third is the first to meet the limit, and waits for seconds; the plain form of that is TestTraceLimited.
-	traces := atLength(t, 2, 4)
+	traces := skipped.AtLength(t, 2, 4)
 	chain := netlab.NewChain(t, netlab.Self(t), 8)
 	for _, r := range chain.Routers {
 		r.Sysctl(t, "net/ipv4/icmp_ratelimit", "1000")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/icmpsock/ping"
 	"github.com/icmpsock/ping/internal/netlab"
+	"github.com/icmpsock/ping/internal/skipped"
 )
 
 // collect takes n replies of a Watcher.
@@ -66,7 +67,7 @@ func (s probesSeen) check(t *testing.T, c ping.Counters) {
 // replaced and removed.
 func TestWatcherOverSockets(t *testing.T) {
 	const targets = 200
-	replies := atLength(t, 2500, 5000)
+	replies := skipped.AtLength(t, 2500, 5000)
 	overEachKind(t, func(t *testing.T, kind ping.Option) {
 		p := openPinger(t, kind)
 		w := newWatcher(t, p, ping.WithInterval(20*ms), ping.WithTimeout(time.Minute))
@@ -223,7 +224,7 @@ func TestWatcherOverNetwork(t *testing.T) {
 		13: {nil: true, ping.ErrDuplicate: true},
 		14: {ping.ErrTimeout: true, ping.ErrCorrupted: true},
 	}
-	n := atLength(t, 100, 200)
+	n := skipped.AtLength(t, 100, 200)
 	var checks []func()
 	for _, anomalies := range []bool{false, true} {
 		checks = append(checks, func() {

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/icmpsock/ping/internal/skipped"
 	"github.com/icmpsock/ping/monitor"
 	"github.com/icmpsock/ping/pingtest"
 )
@@ -239,7 +240,7 @@ func TestRTTShift(t *testing.T) {
 				return rtt + time.Duration(r.ExpFloat64()*float64(rtt)/5)
 			})
 		}
-		for i := range atLength(t, 10, 100) {
+		for i := range skipped.AtLength(t, 10, 100) {
 			h := r.network.Host(address(i), around(20*ms), pingtest.Loss(0.02))
 			if i == 7 {
 				h.At(20*time.Minute, around(30*ms)).At(50*time.Minute, around(20*ms))

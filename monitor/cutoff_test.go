@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/icmpsock/ping"
+	"github.com/icmpsock/ping/internal/skipped"
 	"github.com/icmpsock/ping/monitor"
 	"github.com/icmpsock/ping/pingtest"
 )
@@ -194,7 +195,7 @@ func TestLate(t *testing.T) {
 
 // Everybody is down at once, more than are asked at a time: all are told so, the first in 4 s.
 func TestMassOutage(t *testing.T) {
-	targets := atLength(t, 3000, 6000)
+	targets := skipped.AtLength(t, 3000, 6000)
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		for i := range targets {

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/icmpsock/ping/internal/skipped"
 	"github.com/icmpsock/ping/monitor"
 	"github.com/icmpsock/ping/pingtest"
 )
@@ -53,7 +54,7 @@ func liveHeap() int64 {
 func TestDay(t *testing.T) {
 	const targets = 50
 	const interval = 10 * time.Second
-	length := atLength(t, 2*time.Hour, 24*time.Hour)
+	length := skipped.AtLength(t, 2*time.Hour, 24*time.Hour)
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, monitor.WithWindow(length))
 		for i := range targets {

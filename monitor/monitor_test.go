@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/icmpsock/ping"
+	"github.com/icmpsock/ping/internal/skipped"
 	"github.com/icmpsock/ping/monitor"
 	"github.com/icmpsock/ping/pingtest"
 )
@@ -91,7 +92,8 @@ func TestOutageToDown(t *testing.T) {
 // Random losses make nobody down: at 10 %, no more than 10 of 1,000 targets in an hour. With three losses in a row it
 // were 3,200.
 func TestNoFalseDowns(t *testing.T) {
-	targets, length, most := atLength(t, 200, 1000), atLength(t, 5*time.Minute, time.Hour), atLength(t, 0, 10)
+	targets, length := skipped.AtLength(t, 200, 1000), skipped.AtLength(t, 5*time.Minute, time.Hour)
+	most := skipped.AtLength(t, 0, 10)
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		for i := range targets {

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/icmpsock/ping/internal/skipped"
 	"github.com/icmpsock/ping/paths"
 	"github.com/icmpsock/ping/pingtest"
 )
@@ -13,7 +14,7 @@ import (
 // Each change of a way is one event, at whatever moment it comes, however many routers it concerns, and though up to
 // three answers in ten are lost. A detour that is over after a second is none.
 func TestChanges(t *testing.T) {
-	for seed := range uint64(atLength(t, 60, 1000)) {
+	for seed := range uint64(skipped.AtLength(t, 60, 1000)) {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 1))
 			n, hosts := chain("192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5", target)

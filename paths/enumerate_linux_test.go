@@ -17,7 +17,7 @@ import (
 //
 // The routers keep their burst and their rate here, as far as Enumerate knows: it takes seconds.
 func TestLinuxRouters(t *testing.T) {
-	if !*long {
+	if !skipped.Long() {
 		skipped.Test(t, "-long runs it")
 	}
 	const ways, broken = 4, 1

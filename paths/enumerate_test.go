@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/icmpsock/ping"
+	"github.com/icmpsock/ping/internal/skipped"
 	"github.com/icmpsock/ping/paths"
 	"github.com/icmpsock/ping/pingtest"
 )
@@ -145,7 +146,7 @@ func wide(n int) (networks []*pingtest.Network, hosts [][]*pingtest.Host) {
 // The paths are found with the probability that is said, over many seeds. Of two, it is what is said; of sixteen it is
 // better, since the flows that are sent to each of them find others.
 func TestMissed(t *testing.T) {
-	seeds := atLength(t, 30, 1000)
+	seeds := skipped.AtLength(t, 30, 1000)
 	for _, test := range []struct {
 		ways  int
 		exact bool

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/icmpsock/ping/internal/skipped"
 	"github.com/icmpsock/ping/paths"
 	"github.com/icmpsock/ping/pingtest"
 )
@@ -38,7 +39,7 @@ func atEachFork(ways [][]string, seed uint64) func(uint64) int {
 // answer in twenty of each router is lost.
 func TestRandomWays(t *testing.T) {
 	probes := 0
-	seeds := uint64(atLength(t, 30, 300))
+	seeds := uint64(skipped.AtLength(t, 30, 300))
 	for seed := range seeds {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 2))

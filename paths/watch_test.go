@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/icmpsock/ping"
+	"github.com/icmpsock/ping/internal/skipped"
 	"github.com/icmpsock/ping/paths"
 	"github.com/icmpsock/ping/pingtest"
 )
@@ -138,7 +139,7 @@ func TestWatchRefused(t *testing.T) {
 // A day has four changes, and as many events, each with what was before and after, though one answer in twenty is lost.
 // The memory is as much at the end as it was after an hour.
 func TestWatchDay(t *testing.T) {
-	interval := time.Duration(atLength(t, 20, 1)) * time.Second
+	interval := time.Duration(skipped.AtLength(t, 20, 1)) * time.Second
 	synctest.Test(t, func(t *testing.T) {
 		n, hosts := chain("192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", target)
 		detour := n.Host("192.0.2.22", pingtest.Behind(hosts[0]))

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/icmpsock/ping/internal/skipped"
 	"github.com/icmpsock/ping/internal/wire"
 )
 
@@ -64,7 +65,7 @@ func (f *forger) source(dst netip.Addr) netip.Addr {
 func TestForged(t *testing.T) {
 	n := *forged
 	if n == 0 {
-		n = atLength(t, 1_000_000, 10_000_000)
+		n = skipped.AtLength(t, 1_000_000, 10_000_000)
 	}
 	f, in := newTableAndInbox(false)
 	who := &forger{Rand: rand.New(rand.NewPCG(13, 14))}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/icmpsock/ping/internal/skipped"
 	"github.com/icmpsock/ping/internal/wire"
 )
 
@@ -267,7 +268,7 @@ func (m *model) report(s *script, p *modelProbe) {
 // Long scripts of chance, the same each time, get further than a fuzzer does in a moment.
 func TestFlightAgainstModel(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
-	for i := range atLength(t, 400, 2000) {
+	for i := range skipped.AtLength(t, 400, 2000) {
 		b := randomScript(r, i, 40+r.IntN(1200))
 		if runModel(t, b); t.Failed() {
 			t.Fatalf("script %d: %q", i, b)

@@ -1,6 +1,8 @@
 package skipped_test
 
 import (
+	"flag"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -23,6 +25,33 @@ func TestReport(t *testing.T) {
 		var b strings.Builder
 		if skipped.Report(&b); b.String() != want {
 			t.Errorf("got\n%s\nwant\n%s", &b, want)
+		}
+	}
+}
+
+func TestAtLength(t *testing.T) {
+	before := skipped.Long()
+	set := func(long bool) {
+		if err := flag.Set("long", strconv.FormatBool(long)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer set(before)
+	for _, c := range []struct {
+		long bool
+		n    int
+		told string
+	}{
+		{true, 1000, ""},
+		{false, 10, "shortened 1 test: " + skipped.LongRuns + ": TestAtLength\n"},
+	} {
+		set(c.long)
+		if n := skipped.AtLength(t, 10, 1000); n != c.n || skipped.Long() != c.long {
+			t.Errorf("-long=%t: %d, Long %t", c.long, n, skipped.Long())
+		}
+		var b strings.Builder
+		if skipped.Report(&b); b.String() != c.told {
+			t.Errorf("-long=%t: told %q, want %q", c.long, &b, c.told)
 		}
 	}
 }

@@ -1,0 +1,10 @@
+package wire
+
+import (
+	"os"
+	"testing"
+
+	"github.com/icmpsock/ping/internal/leak"
+)
+
+func TestMain(m *testing.M) { os.Exit(leak.Main(m)) }
