@@ -158,6 +158,9 @@ func (s *storm) kernelRound(faults []chaosFault, length time.Duration) {
 		f.hosts = append(f.hosts, netip.MustParseAddr(host))
 	}
 	f.healthy = f.hosts[:6]
+	if f.swept = f.healthy; s.brief {
+		f.swept = f.healthy[:2] // the others are on a link
+	}
 	for i := range 250 {
 		f.refused = append(f.refused, netip.AddrFrom4([4]byte{10, 1, 1, byte(i)}))
 	}

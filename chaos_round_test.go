@@ -22,6 +22,7 @@ type field struct {
 	pingers []*ping.Pinger
 	hosts   []netip.Addr
 	healthy []netip.Addr // those of them that answer, while there is no fault
+	swept   []netip.Addr // those of the healthy that a Sweep at rest goes over
 	silent  netip.Addr   // that never answers
 	moody   netip.Addr   // over which a Transport may panic; for Ping alone
 	reopen  bool         // the Pingers can
@@ -114,7 +115,7 @@ func (s *storm) rest(f *field, p *ping.Pinger) {
 	wg.Go(func() { p.Ping(ctx, f.silent.String(), ping.WithTimeout(time.Hour)) })
 	s.until("a probe in flight", func() bool { return p.Counters().InFlight == 1 })
 	addrs := func(yield func(netip.Addr) bool) {
-		for i, host := range f.healthy {
+		for i, host := range f.swept {
 			if !yield(host) {
 				return
 			}
@@ -134,8 +135,8 @@ func (s *storm) rest(f *field, p *ping.Pinger) {
 				n++
 			}
 		})
-		if n != len(f.healthy) {
-			s.errorf("at rest a Sweep over %d hosts yields %d", len(f.healthy), n)
+		if n != len(f.swept) {
+			s.errorf("at rest a Sweep over %d hosts yields %d", len(f.swept), n)
 		}
 	})
 	for _, host := range f.healthy {

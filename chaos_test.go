@@ -38,7 +38,8 @@ const (
 type storm struct {
 	*testing.T
 	length   time.Duration
-	width    int // of a Sweep over a network: of many that do not answer the rest wait for 3 s
+	width    int  // of a Sweep over a network: of many that do not answer the rest wait for 3 s
+	brief    bool // no Sweep at rest waits for 3 s either, for what was swept before
 	seed     uint64
 	expected []error // of sending, beside those that every storm expects
 	over     atomic.Bool
@@ -58,11 +59,12 @@ type pending struct {
 // newStorm returns a storm for a test that is to last as long as asked, or if that is 0, what is usual, or full with
 // -long.
 func newStorm(t *testing.T, asked, usual, full time.Duration) *storm {
-	width := 254
+	width, brief := 254, false
 	if asked == 0 {
+		brief = skipped.AtLength(t, true, false)
 		asked, width = skipped.AtLength(t, usual, full), skipped.AtLength(t, 30, width)
 	}
-	s := &storm{T: t, length: asked, width: width, seed: *chaosSeed, calls: make(map[*pending]struct{}),
+	s := &storm{T: t, length: asked, width: width, brief: brief, seed: *chaosSeed, calls: make(map[*pending]struct{}),
 		kinds: make(map[string]int)}
 	if s.seed == 0 {
 		s.seed = rand.Uint64()

@@ -125,6 +125,7 @@ func (s *storm) transportRound(n int, length time.Duration) {
 		f.hosts = append(f.hosts, host.Addr())
 	}
 	f.healthy = f.hosts[:2]
+	f.swept = f.healthy
 
 	var transports []*moody
 	logs := &handler{s: s}
