@@ -68,6 +68,7 @@ type Responder struct {
 	delayed  *schedule
 	stopping atomic.Bool
 	done     chan struct{}
+	closing  sync.WaitGroup // of the sockets, for each of which the kernel takes its time
 
 	fragments reassembler // of the reading goroutine
 
@@ -97,6 +98,7 @@ func NewResponder(tb testing.TB, ns *Namespace, cfg ResponderConfig) *Responder 
 		done:   make(chan struct{}),
 	}
 
+	tb.Cleanup(r.closing.Wait) // once the link is deleted, which takes time too
 	far := New(tb)
 	// The kernel of the far end is to be silent.
 	far.Sysctl(tb, "net/ipv6/conf/all/disable_ipv6", "1")
@@ -158,11 +160,12 @@ func (r *Responder) close() {
 	r.ring.close()
 	<-r.done
 	r.delayed.stop()
-	if err := r.ring.unmap(); err != nil {
-		r.tb.Error("netlab:", err)
-	}
-	if err := r.transmit.close(); err != nil {
-		r.tb.Error("netlab:", err)
+	for _, end := range []func() error{r.ring.unmap, r.transmit.close} {
+		r.closing.Go(func() {
+			if err := end(); err != nil {
+				r.tb.Error("netlab:", err)
+			}
+		})
 	}
 }
 
