@@ -2,6 +2,9 @@ package ping
 
 // What the tests need beside what users see.
 
+// ErrTooBig is syscall.EMSGSIZE, where the system has that.
+var ErrTooBig error = errTooBig
+
 // CloseShared closes the Pinger that all of the program shares, which is open for good in a program.
 func CloseShared() {
 	shared.Lock()

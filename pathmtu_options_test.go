@@ -183,10 +183,10 @@ func TestPathMTUSendErrors(t *testing.T) {
 		f := newFake(echoAfter(ms))
 		f.refuse = func(_ int, m ping.Message) error {
 			if packetSize(m) > 1450 {
-				return syscall.EMSGSIZE
+				return ping.ErrTooBig
 			}
 			if refused++; refused%2 == 1 {
-				return syscall.ENETUNREACH
+				return errors.New("no route")
 			}
 			return nil
 		}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,7 +31,7 @@ func (l *limited) Send(messages []ping.Message) (int, error) {
 		m := &messages[i]
 		size := packetSize(*m)
 		if size > l.local {
-			return i, syscall.EMSGSIZE
+			return i, ping.ErrTooBig
 		}
 		l.sent++
 		if l.limit(size) || l.lost != nil && l.lost(l.sent, size) {

@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,7 +64,7 @@ func (f *fakePath) open(t *testing.T, opts ...ping.Option) *ping.Pinger {
 	})
 	f.wire.refuse = func(_ int, m ping.Message) error {
 		if f.local != 0 && packetSize(m) > f.local {
-			return os.NewSyscallError("sendmmsg", syscall.EMSGSIZE)
+			return os.NewSyscallError("sendmmsg", ping.ErrTooBig)
 		}
 		return nil
 	}

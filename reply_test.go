@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -61,7 +60,7 @@ func TestReplyAsText(t *testing.T) {
 			`r.target=192.0.2.1 r.seq=3 r.kind=local_drop r.error="no reply in time: this host's socket dropped messages"`,
 		},
 		{
-			ping.Reply{Seq: 4, Target: addr, Err: syscall.ENETUNREACH},
+			ping.Reply{Seq: 4, Target: addr, Err: errors.New("network is unreachable")},
 			"192.0.2.1: seq=4 not sent: network is unreachable",
 			`{"seq":4,"target":"192.0.2.1","kind":"not_sent","error":"network is unreachable"}`,
 			`r.target=192.0.2.1 r.seq=4 r.kind=not_sent r.error="network is unreachable"`,
@@ -136,7 +135,7 @@ func TestErrorKind(t *testing.T) {
 		{&net.DNSError{}, "name"}, {ping.ErrNotPermitted, "not_permitted"},
 		{context.Canceled, "canceled"}, {context.DeadlineExceeded, "canceled"}, {net.ErrClosed, "closed"},
 		{fmt.Errorf("%w: %w", context.Canceled, &net.DNSError{}), "canceled"},
-		{fs.ErrPermission, "not_sent"}, {ping.ErrNoRoom, "not_sent"}, {syscall.EHOSTUNREACH, "not_sent"},
+		{fs.ErrPermission, "not_sent"}, {ping.ErrNoRoom, "not_sent"}, {errors.New("no route to host"), "not_sent"},
 	} {
 		err := c.err
 		for range 2 {
