@@ -22,8 +22,9 @@ import (
 const aloneVariable = "PING_TEST_ALONE"
 
 // alone reports whether the test has this process for itself. If not, it has run the test in such a one, with the
-// personality told, and what came of it there is what comes of it here.
-func alone(t *testing.T, personality uintptr) bool {
+// personality and the environment told, and what came of it there is what comes of it here. With the environment
+// netlab.Elsewhere it has its network namespace for itself too.
+func alone(t *testing.T, personality uintptr, environment []string) bool {
 	t.Helper()
 	if os.Getenv(aloneVariable) == t.Name() {
 		return true
@@ -34,7 +35,7 @@ func alone(t *testing.T, personality uintptr) bool {
 	}
 	pattern := "^" + strings.ReplaceAll(t.Name(), "/", "$/^") + "$"
 	cmd := exec.Command(executable, "-test.run="+pattern, "-test.v", fmt.Sprintf("-long=%t", skipped.Long()))
-	cmd.Env = append(os.Environ(), aloneVariable+"="+t.Name())
+	cmd.Env = append(environment, aloneVariable+"="+t.Name())
 	output, err := withPersonality(t, personality, cmd.CombinedOutput)
 	if strings.Contains(string(output), skipped.LongRuns) {
 		skipped.Part(t, skipped.LongRuns)
@@ -61,7 +62,7 @@ func inChild(t *testing.T, word string, do func(word string)) {
 	if !isChild() {
 		t.Setenv(childVariable, word)
 	}
-	if alone(t, 0) {
+	if alone(t, 0, os.Environ()) {
 		do(os.Getenv(childVariable))
 	}
 }

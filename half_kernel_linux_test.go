@@ -170,8 +170,9 @@ func TestHalfKernel(t *testing.T) {
 	}
 	for _, h := range kernels {
 		t.Run(h.name, func(t *testing.T) {
+			t.Parallel() // each in a process of its own
 			netlab.Require(t)
-			if !alone(t, 0) {
+			if !alone(t, 0, netlab.Elsewhere()) {
 				return
 			}
 			chain(t)
@@ -215,8 +216,9 @@ func TestHalfKernelUnsafe(t *testing.T) {
 		{"SO_BROADCAST", unix.SO_BROADCAST, []ping.SocketKind{ping.SocketRaw}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel() // each in a process of its own
 			netlab.Require(t)
-			if !alone(t, 0) {
+			if !alone(t, 0, netlab.Elsewhere()) {
 				return
 			}
 			refuseCalls(t, setting(unix.SOL_SOCKET, c.option))

@@ -33,7 +33,10 @@ func TestOldKernel(t *testing.T) {
 		"TraceMTURouters":   TestTraceMTURouters,
 		"TraceNetwork":      TestTraceNetwork,
 	} {
-		t.Run(name, func(t *testing.T) { asOldKernel(t, func() { test(t) }) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // each in a process of its own
+			asOldKernel(t, func() { test(t) })
+		})
 	}
 }
 
@@ -51,7 +54,7 @@ func testAllocsOfOldKernel(t *testing.T) {
 // asOldKernel runs f in a process to which the kernel says that it is an old one.
 func asOldKernel(t *testing.T, f func()) {
 	netlab.Require(t)
-	if !alone(t, uname26) {
+	if !alone(t, uname26, netlab.Elsewhere()) {
 		return
 	}
 	if since, release := kernelSince(t, 3, 0); since {

@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -83,6 +85,12 @@ func Main(m interface{ Run() int }) int {
 		return leak.Main(m)
 	}
 	return code
+}
+
+// Elsewhere is the environment for another run of this test binary, in namespaces
+// of its own: without it, they are this one's.
+func Elsewhere() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, stageVariable+"=") })
 }
 
 // Require skips the test where there is no namespace for it, and says why.
