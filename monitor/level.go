@@ -21,8 +21,8 @@ const (
 	confidence = 3.29
 )
 
-// levels looks for RTTs that have come to another level. What it needs for that it keeps from one path to the next: the
-// garbage would be twice what all windows take. It is not safe for concurrent use.
+// levels looks for RTTs that have come to another level. It keeps the room for that from one path to the next: made
+// anew it would be garbage, each minute more than all windows take. It is not safe for concurrent use.
 type levels struct {
 	m     *Monitor
 	paths []*path
@@ -42,7 +42,6 @@ func (l *levels) compare(n int) {
 		}
 	}
 	m.mu.Unlock()
-	defer func() { clear(l.paths) }()
 	for _, p := range l.paths {
 		runtime.Gosched() // what follows takes some 25 us, and with 10,000 targets there are 167
 		now := time.Now()
@@ -62,6 +61,7 @@ func (l *levels) compare(n int) {
 		}
 		m.mu.Unlock()
 	}
+	clear(l.paths) // some may be removed by the next time
 }
 
 // shift returns the medians of the RTTs before the instant since and from it on, and whether they differ for sure: the

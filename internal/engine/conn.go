@@ -116,7 +116,7 @@ func NewConn(link Link, epoch time.Time, limiter *plan.Limiter, ended func(cause
 	c.out.packets = make([]wire.Packet, BatchSize)
 	c.listening.Store(!link.Polls())
 	c.idle.Store(true)
-	c.noted.Store(c.now().Mono)
+	c.noted.Store(c.mono())
 	c.running.Add(1)
 	go func() {
 		c.read()

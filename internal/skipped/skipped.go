@@ -1,5 +1,5 @@
 // Package skipped tells, when a package's tests have run, which of them were left out or cut short, and why: a passing
-// run says nothing of that otherwise.
+// run says nothing of that otherwise. It has the flag -long, with which none is cut short for the sake of time.
 package skipped
 
 import (
